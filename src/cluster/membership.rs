@@ -1,0 +1,1 @@
+//! From what brokers report to the next picture.

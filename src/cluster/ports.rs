@@ -1,0 +1,1 @@
+//! Which port stands for which node id.
