@@ -1,5 +1,8 @@
 //! Leeward stands between Kafka clients and Kafka brokers, and shelters the clients while brokers are stopped, upgraded, drained or added.
 
+pub mod config;
 pub mod protocol;
 pub mod sandbox;
+pub mod session;
+pub mod telemetry;
 pub mod wire;
