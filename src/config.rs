@@ -49,7 +49,7 @@ impl Config {
     pub fn from_parts(file: Option<(&Path, &str)>, overrides: &[Override]) -> Result<Config, ConfigErrors> {
         let mut raw = raw::Raw::default();
         if let Some((name, text)) = file {
-            raw.add_file(name, text);
+            raw.add_file(name, text)?;
         }
         for given in overrides {
             raw.add_override(given);

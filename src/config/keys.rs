@@ -63,6 +63,14 @@ impl Key {
         self.kind.name()
     }
 
+    /// The default as it could stand in the file, where it does not follow from other keys.
+    pub fn default_toml(&self) -> Option<&'static str> {
+        match self.preset {
+            Preset::Toml(text) => Some(text),
+            Preset::Derived(_) | Preset::Required | Preset::Unset => None,
+        }
+    }
+
     /// The default in the reference.
     pub fn default_text(&self) -> &'static str {
         match self.preset {

@@ -7,7 +7,7 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::error::ConfigError;
+use super::error::{ConfigError, ConfigErrors};
 use super::keys::{KEYS, Key};
 use super::value::Found;
 
@@ -37,20 +37,26 @@ pub(super) struct Located {
 }
 
 impl Raw {
-    /// Adds what a file says. `name` is how the file is called in errors.
-    pub(super) fn add_file(&mut self, name: &Path, text: &str) {
+    /// Adds what a file says, or its errors of syntax; what follows those is guesswork. `name` is how the file is called in errors.
+    pub(super) fn add_file(&mut self, name: &Path, text: &str) -> Result<(), ConfigErrors> {
         let (table, errors) = DeTable::parse_recoverable(text);
         let file = File { name, text };
-        self.errors.extend(errors.iter().map(|error| ConfigError {
-            at: error.span().map_or_else(|| name.display().to_string(), |span| file.at(&span)),
-            key: String::new(),
-            problem: error.message().lines().collect::<Vec<_>>().join(", "),
-            allowed: "the file is TOML, see https://toml.io".to_owned(),
-        }));
-        // What follows an error of syntax is guesswork: only a whole file is read further.
-        if errors.is_empty() {
-            self.add_table(&file, "", table.get_ref());
+        let mut syntax: Vec<_> = errors
+            .iter()
+            .map(|error| ConfigError {
+                at: error.span().map_or_else(|| name.display().to_string(), |span| file.at(&span)),
+                key: String::new(),
+                problem: error.message().lines().collect::<Vec<_>>().join(", "),
+                allowed: "the file is TOML, see https://toml.io".to_owned(),
+            })
+            .collect();
+        // The later errors of a line are echoes of its first.
+        syntax.dedup_by(|later, first| later.at == first.at);
+        if !syntax.is_empty() {
+            return Err(ConfigErrors(syntax));
         }
+        self.add_table(&file, "", table.get_ref());
+        Ok(())
     }
 
     /// Adds what a flag says.
