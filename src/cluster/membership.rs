@@ -50,6 +50,7 @@ const FORGET_OFFER_AFTER_NANOS: u64 = 3600 * 1_000_000_000;
 pub struct Membership {
     plan: PortPlan,
     view: View,
+    published: View,
     pending: BTreeMap<i32, NodeAddress>,
     statements: HashMap<(Reporter, i32), HostPort>,
     gone_since: HashMap<i32, u64>,
@@ -61,6 +62,7 @@ impl Membership {
         Membership {
             plan,
             view: View { advertised_host: Arc::from(advertised_host), ..View::default() },
+            published: View::default(),
             pending: BTreeMap::new(),
             statements: HashMap::new(),
             gone_since: HashMap::new(),
@@ -117,17 +119,21 @@ impl Membership {
         self.bootstrap.insert(address.clone(), None);
     }
 
-    /// Every address that should be asked: the brokers', and those of the configuration.
-    pub fn addresses(&self) -> Vec<HostPort> {
-        self.view.brokers.values().map(|broker| broker.upstream.clone()).collect()
+    /// The cluster as it is known now; readers get it from [`Membership::picture`].
+    pub fn view(&self) -> &View {
+        &self.view
     }
 
     /// The next picture, if anything changed since the last one.
-    pub fn picture(&mut self, now: u64) -> View {
-        self.view.generation += 1;
+    pub fn picture(&mut self, now: u64) -> Option<View> {
         self.view.offer = self.offer(now);
         self.view.bootstrap = self.bootstrap.iter().filter(|(_, offer)| offer.is_some()).map(|(address, _)| address.clone()).collect();
-        self.view.clone()
+        if self.view == self.published {
+            return None;
+        }
+        self.view.generation += 1;
+        self.published = self.view.clone();
+        Some(self.view.clone())
     }
 
     /// Whether the port of `node_id` is the same after every restart.
