@@ -149,7 +149,7 @@ impl Membership {
         if offers.is_empty() {
             offers = self.bootstrap.values().flatten().map(|offer| &**offer).collect();
         }
-        intersect(offers).map(Arc::new)
+        intersect(offers.into_iter()).map(Arc::new)
     }
 
     fn note_absences(&mut self, named: &[NodeAddress], now: u64) {

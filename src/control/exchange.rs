@@ -114,9 +114,17 @@ impl Exchange {
 
     /// Ready when the broker has closed the connection, or says something that nobody asked for.
     pub(super) async fn lost(&self) -> io::Error {
-        match self.stream.readable().await {
-            Ok(()) => io::Error::new(io::ErrorKind::UnexpectedEof, "the broker closed the connection"),
-            Err(error) => error,
+        loop {
+            if let Err(error) = self.stream.readable().await {
+                return error;
+            }
+            match self.stream.try_read(&mut [0]) {
+                Ok(0) => return io::Error::new(io::ErrorKind::UnexpectedEof, "the broker closed the connection"),
+                Ok(_) => return io::Error::new(io::ErrorKind::InvalidData, "the broker sent what nobody asked for"),
+                // A readiness that was left over from the last answer.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return error,
+            }
         }
     }
 

@@ -14,8 +14,7 @@ use tokio::task::JoinHandle;
 
 use super::worker::{Accepted, WorkerHandle};
 use crate::config::Limits;
-use crate::telemetry::events;
-use crate::telemetry::{Refusal, Telemetry, WorkerMetrics};
+use crate::telemetry::{Refusal, WorkerMetrics};
 
 /// Which of Leeward's ports a client came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -55,13 +54,12 @@ struct Bound {
 struct Dealer {
     workers: Vec<WorkerHandle>,
     metrics: WorkerMetrics,
-    telemetry: Arc<Telemetry>,
 }
 
 impl Listeners {
     /// `metrics` are the accepting thread's own.
-    pub fn new(workers: &[WorkerHandle], limits: &Limits, metrics: WorkerMetrics, telemetry: Arc<Telemetry>) -> Self {
-        let dealer = Rc::new(Dealer { workers: workers.to_vec(), metrics, telemetry });
+    pub fn new(workers: &[WorkerHandle], limits: &Limits, metrics: WorkerMetrics) -> Self {
+        let dealer = Rc::new(Dealer { workers: workers.to_vec(), metrics });
         Listeners { bound: HashMap::new(), gate: Gate::new(limits), dealer }
     }
 
@@ -119,12 +117,12 @@ async fn accept(listener: TcpListener, endpoint: Endpoint, gate: Gate, dealer: R
                 Ok(permit) => dealer.deal(stream, peer, endpoint, permit),
                 Err(reason) => {
                     dealer.metrics.session_refused(reason);
-                    events::ClientRefused { peer, endpoint, reason }.emit(&dealer.telemetry);
+                    tracing::warn!(%peer, %endpoint, reason = reason.label(), "a client was turned away");
                 }
             },
             Err(error) => {
                 dealer.metrics.session_refused(Refusal::AcceptFailed);
-                events::AcceptFailed { endpoint, error: &error }.emit(&dealer.telemetry);
+                tracing::warn!(%endpoint, %error, "a client could not be accepted");
                 tokio::time::sleep(ACCEPT_RETRY).await;
             }
         }

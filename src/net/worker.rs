@@ -21,9 +21,9 @@ use super::pool::Pool;
 use crate::cluster::View;
 use crate::config::{HostPort, Limits};
 use crate::protocol::patch::NodeAddress;
-use crate::session::{CloseCause, SessionLimits};
-use crate::telemetry::events;
-use crate::telemetry::{Telemetry, WorkerMetrics};
+use crate::session::close::Fault;
+use crate::session::{Close, CloseCause, SessionLimits};
+use crate::telemetry::WorkerMetrics;
 
 /// Nodes that a response named and the picture does not have so; control takes them in.
 pub struct Learn {
@@ -155,23 +155,43 @@ impl WorkerContext {
     }
 }
 
+/// Sessions of one worker and of all, those on their way to it included.
+#[derive(Clone)]
+struct SessionCount {
+    of_worker: Arc<AtomicUsize>,
+    /// Tells when it changes: somebody may wait for the last one.
+    of_all: watch::Sender<usize>,
+}
+
+impl SessionCount {
+    fn one_more(&self) {
+        self.of_worker.fetch_add(1, Ordering::Relaxed);
+        self.of_all.send_modify(|sessions| *sessions += 1);
+    }
+
+    fn one_ended(&self) {
+        self.of_worker.fetch_sub(1, Ordering::Relaxed);
+        self.of_all.send_modify(|sessions| *sessions -= 1);
+    }
+}
+
 /// The sending end of one worker.
 #[derive(Clone)]
 pub struct WorkerHandle {
     commands: mpsc::UnboundedSender<Command>,
-    sessions: Arc<AtomicUsize>,
+    count: SessionCount,
 }
 
 impl WorkerHandle {
     /// Sessions that the worker has, those on their way included.
     pub(super) fn sessions(&self) -> usize {
-        self.sessions.load(Ordering::Relaxed)
+        self.count.of_worker.load(Ordering::Relaxed)
     }
 
     pub(super) fn serve(&self, accepted: Accepted) {
-        self.sessions.fetch_add(1, Ordering::Relaxed);
+        self.count.one_more();
         if self.commands.send(Command::Serve(Box::new(accepted))).is_err() {
-            self.sessions.fetch_sub(1, Ordering::Relaxed);
+            self.count.one_ended();
         }
     }
 }
@@ -180,6 +200,7 @@ impl WorkerHandle {
 pub struct Workers {
     handles: Vec<WorkerHandle>,
     threads: Vec<JoinHandle<()>>,
+    sessions: watch::Sender<usize>,
 }
 
 impl Workers {
@@ -192,17 +213,16 @@ impl Workers {
         limits: &Limits,
         connect_timeout: Duration,
         view: &watch::Receiver<Arc<View>>,
-        telemetry: &Arc<Telemetry>,
     ) -> std::io::Result<(Self, mpsc::Receiver<Learn>)> {
         let (learn, learned) = mpsc::channel(LEARN_QUEUE_MAX);
         let share_bytes = limits.buffer_bytes_max / metrics.len().max(1);
-        let mut workers = Workers { handles: Vec::new(), threads: Vec::new() };
+        let mut workers = Workers { handles: Vec::new(), threads: Vec::new(), sessions: watch::Sender::new(0) };
         for (index, metrics) in metrics.into_iter().enumerate() {
             let (commands, inbox) = mpsc::unbounded_channel();
-            let sessions = Arc::new(AtomicUsize::new(0));
-            workers.handles.push(WorkerHandle { commands, sessions: Arc::clone(&sessions) });
+            let count = SessionCount { of_worker: Arc::new(AtomicUsize::new(0)), of_all: workers.sessions.clone() };
+            workers.handles.push(WorkerHandle { commands, count: count.clone() });
             let (buffer_bytes, limits) = (limits.buffer_bytes, WorkerLimits::new(limits, connect_timeout));
-            let (learn, view, telemetry) = (learn.clone(), view.clone(), Arc::clone(telemetry));
+            let (learn, view) = (learn.clone(), view.clone());
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let thread = std::thread::Builder::new().name(format!("leeward-worker-{index}")).spawn(move || {
                 let context = Rc::new(WorkerContext {
@@ -216,7 +236,7 @@ impl Workers {
                     sessions: RefCell::new(Slab::new()),
                     waiting_for_change: RefCell::new(Vec::new()),
                 });
-                LocalSet::new().block_on(&runtime, run(context, inbox, view, sessions, telemetry));
+                LocalSet::new().block_on(&runtime, run(context, inbox, view, count));
             })?;
             workers.threads.push(thread);
         }
@@ -236,7 +256,13 @@ impl Workers {
 
     /// Sessions of all workers.
     pub fn sessions(&self) -> usize {
-        self.handles.iter().map(WorkerHandle::sessions).sum()
+        *self.sessions.borrow()
+    }
+
+    /// Ready when there is no session.
+    pub async fn all_ended(&self) {
+        // The sender lives in `self`, so waiting cannot fail.
+        let _ = self.sessions.subscribe().wait_for(|sessions| *sessions == 0).await;
     }
 
     /// Lets every session finish what is in flight.
@@ -262,17 +288,16 @@ async fn run(
     context: Rc<WorkerContext>,
     mut inbox: mpsc::UnboundedReceiver<Command>,
     mut view: watch::Receiver<Arc<View>>,
-    sessions: Arc<AtomicUsize>,
-    telemetry: Arc<Telemetry>,
+    count: SessionCount,
 ) {
     loop {
         tokio::select! {
             command = inbox.recv() => match command {
                 Some(Command::Serve(accepted)) => {
-                    let (context, sessions, telemetry) = (Rc::clone(&context), Arc::clone(&sessions), Arc::clone(&telemetry));
+                    let (context, count) = (Rc::clone(&context), count.clone());
                     tokio::task::spawn_local(async move {
-                        serve(context, *accepted, &telemetry).await;
-                        sessions.fetch_sub(1, Ordering::Relaxed);
+                        serve(context, *accepted).await;
+                        count.one_ended();
                     });
                 }
                 Some(Command::Limits(limits)) => *context.limits.borrow_mut() = *limits,
@@ -294,7 +319,7 @@ async fn run(
 }
 
 /// One client from accept to end.
-async fn serve(context: Rc<WorkerContext>, accepted: Accepted, telemetry: &Telemetry) {
+async fn serve(context: Rc<WorkerContext>, accepted: Accepted) {
     let Accepted { stream, peer, endpoint, permit } = accepted;
     context.metrics.session_opened();
     let client = match TcpStream::from_std(stream) {
@@ -321,7 +346,7 @@ async fn serve(context: Rc<WorkerContext>, accepted: Accepted, telemetry: &Telem
     .await;
     context.sessions.borrow_mut().remove(key);
     context.metrics.session_closed(close.cause);
-    events::SessionClosed { peer, endpoint, close: &close }.emit(telemetry);
+    log_end(peer, endpoint, &close);
     driver.finish(close.cause).await;
     drop(permit);
 }
@@ -336,4 +361,13 @@ fn dial_home(context: &Rc<WorkerContext>, endpoint: Endpoint) -> std::pin::Pin<B
         }
         dialled.map(|(stream, _)| stream)
     })
+}
+
+/// One line for each end: what the client or a broker did wrong is worth a look, what just ended is not.
+fn log_end(peer: SocketAddr, endpoint: Endpoint, close: &Close) {
+    let Close { cause, detail } = close;
+    match cause.fault() {
+        Fault::None => tracing::debug!(%peer, %endpoint, %cause, %detail, "session ended"),
+        Fault::Client | Fault::Broker | Fault::Leeward => tracing::info!(%peer, %endpoint, %cause, %detail, "session ended"),
+    }
 }

@@ -188,7 +188,7 @@ impl Session {
         moment.observer.request(api::API_VERSIONS, frame.len());
 
         let client_id = header.client_id.and_then(|bytes| std::str::from_utf8(bytes).ok());
-        let software = software.filter(|software| software.is_valid()).map(|software| (software.name, software.version));
+        let software = software.filter(|software| software.is_acceptable()).map(|software| (software.name, software.version));
         let announcement = |id| versions::encode_request(if software.is_some() { ANNOUNCED_VERSION } else { 0 }, id, client_id, software);
         let answer = self.versions_answer(version, id, body, moment);
         if self.home == Home::Wanted {
@@ -206,10 +206,10 @@ impl Session {
     }
 
     fn versions_answer<O>(&self, version: i16, correlation_id: i32, body: &[u8], moment: &Moment<'_, O>) -> Bytes {
-        let valid = version > VERSIONS_UNDERSTOOD || versions::parse_request(version, body).is_ok_and(|software| software.is_none_or(|software| software.is_valid()));
+        let valid = version > VERSIONS_UNDERSTOOD || versions::parse_request(version, body).is_ok_and(|software| software.is_none_or(|software| software.is_acceptable()));
         match &moment.view.offer {
             Some(offer) if valid => versions::encode_response(offer, version, correlation_id),
-            Some(_) | None => versions::encode_invalid_request(version, correlation_id),
+            Some(_) | None => versions::encode_refusal(versions::INVALID_REQUEST, version, correlation_id),
         }
     }
 

@@ -23,7 +23,7 @@ pub(super) enum Response {
     /// So many bytes of the frame are for nobody.
     Drop(usize),
     /// The rest of the frame is looked through for errors and addresses as it passes.
-    Walk { walk: ResponseWalk, left: usize },
+    Walk { walk: ResponseWalk, left: usize, api_key: i16 },
 }
 
 /// Whether the loop over the broker's bytes goes on.
@@ -69,8 +69,8 @@ impl Session {
                     return Ok(Flow::Wait);
                 }
             }
-            Response::Walk { walk, left } => {
-                let api_key = walk.api_key();
+            Response::Walk { walk, left, api_key } => {
+                let api_key = *api_key;
                 let bytes = rest.get(..*left).unwrap_or(rest);
                 let step = walk.advance(bytes, moment.view, &mut |code| moment.observer.error(api_key, code));
                 match step.map_err(|error| malformed(api_key, error))? {
@@ -163,7 +163,7 @@ impl Session {
         if let Some(walk) = ResponseWalk::new(api_key, api_version, length) {
             self.answered(entry, frame_bytes, moment);
             *passed += LENGTH_BYTES;
-            self.response = Response::Walk { walk, left: length };
+            self.response = Response::Walk { walk, left: length, api_key };
             return Ok(Flow::Go);
         }
         if rewrite_of(api_key, api_version) != Rewrite::Head {
