@@ -5,6 +5,8 @@ pub mod app;
 pub mod cli;
 pub mod cluster;
 pub mod config;
+pub mod control;
+pub mod net;
 pub mod protocol;
 pub mod sandbox;
 pub mod session;

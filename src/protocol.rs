@@ -8,5 +8,6 @@
 pub mod patch;
 pub mod peek;
 pub mod schema;
+pub mod versions;
 
 mod put;

@@ -36,11 +36,7 @@ pub(super) fn rewrite(tail: &[u8], form: Form, addresses: &dyn Addresses) -> Res
     let parsed = match form {
         Form::Tagged => Tail::read_tags(&mut cursor, None),
         Form::Array => Endpoint::read_all(&mut cursor).and_then(|endpoints| Tail::read_tags(&mut cursor, Some(endpoints))),
-    };
-    let parsed = parsed.map_err(|error| match error {
-        PatchError::Malformed(WireError::Truncated { needed, available }) => PatchError::Truncated { missing: needed - available },
-        other => other,
-    })?;
+    }?;
     if cursor.remaining() > 0 {
         return Err(PatchError::Trailing(cursor.remaining()));
     }

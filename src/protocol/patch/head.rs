@@ -110,6 +110,15 @@ fn replace(frame: &[u8], length: usize, scan: &Scan<'_>, addresses: &dyn Address
     Ok(Head::Replace { taken, with: with.freeze(), named: named.into_values().collect() })
 }
 
+/// As read: node id, host and port, and where the latter two stand.
+struct Address {
+    from: usize,
+    to: usize,
+    node_id: i32,
+    host: String,
+    port: i32,
+}
+
 /// Finds every address up to the end of the head.
 struct Scan<'a> {
     cursor: Cursor<'a>,
@@ -136,10 +145,10 @@ impl Scan<'_> {
         // Node id, host, port.
         let smallest = if self.flexible { 4 + 1 + 4 + 1 + 1 } else { 4 + 2 + 4 };
         self.entries("Brokers", smallest, |scan| {
-            let (from, to, node) = scan.address()?;
+            let address = scan.address()?;
             let rack = if scan.version >= 1 { scan.nullable_text()? } else { None };
             scan.tags()?;
-            scan.keep(from, to, node, rack)
+            scan.keep(address, rack)
         })
     }
 
@@ -155,13 +164,13 @@ impl Scan<'_> {
             if controllers {
                 return Err(PatchError::Controllers);
             }
-            let (from, to, node) = scan.address()?;
+            let address = scan.address()?;
             let rack = scan.nullable_text()?;
             if scan.version >= 2 {
                 scan.cursor.skip(1)?;
             }
             scan.tags()?;
-            scan.keep(from, to, node, rack)
+            scan.keep(address, rack)
         })
     }
 
@@ -175,19 +184,19 @@ impl Scan<'_> {
         if self.version >= 4 {
             self.entries("Coordinators", 1 + 4 + 1 + 4 + 2 + 1 + 1, |scan| {
                 scan.pass_string()?;
-                let (from, to, node) = scan.address()?;
+                let address = scan.address()?;
                 scan.cursor.skip(2)?;
                 scan.pass_string()?;
                 scan.tags()?;
-                scan.keep(from, to, node, None)
+                scan.keep(address, None)
             })?;
         } else {
             self.cursor.skip(2)?;
             if self.version >= 1 {
                 self.pass_string()?;
             }
-            let (from, to, node) = self.address()?;
-            self.keep(from, to, node, None)?;
+            let address = self.address()?;
+            self.keep(address, None)?;
         }
         self.tags()
     }
@@ -206,24 +215,27 @@ impl Scan<'_> {
         Ok(())
     }
 
-    /// Node id, host, port; and where host and port stand.
-    fn address(&mut self) -> Result<(usize, usize, (i32, Option<String>, i32)), PatchError> {
+    fn address(&mut self) -> Result<Address, PatchError> {
         let node_id = self.cursor.i32()?;
         let from = self.cursor.position();
-        let host = self.nullable_text()?;
+        let host = self.nullable_text()?.ok_or(PatchError::Null("Host"))?;
         let port = self.cursor.i32()?;
-        Ok((from, self.cursor.position(), (node_id, host, port)))
+        Ok(Address { from, to: self.cursor.position(), node_id, host, port })
     }
 
-    fn keep(&mut self, from: usize, to: usize, (node_id, host, port): (i32, Option<String>, i32), rack: Option<String>) -> Result<(), PatchError> {
-        let host = host.ok_or(PatchError::Null("Host"))?;
-        match u16::try_from(port) {
-            Ok(port) if node_id >= 0 && (port > 0 || !host.is_empty()) => self.found.push(Found { from, to, node: NodeAddress { node_id, host, port, rack } }),
+    fn keep(&mut self, address: Address, rack: Option<String>) -> Result<(), PatchError> {
+        let Address { from, to, node_id, host, port } = address;
+        if host.is_empty() && port <= 0 {
             // No node, as in the answer to a FindCoordinator that failed: there is nothing to rewrite and nothing to leak.
-            Ok(_) | Err(_) if host.is_empty() && port <= 0 => {}
-            Ok(_) | Err(_) => return Err(PatchError::Address { node_id, port }),
+            return Ok(());
         }
-        Ok(())
+        match u16::try_from(port) {
+            Ok(port) if node_id >= 0 => {
+                self.found.push(Found { from, to, node: NodeAddress { node_id, host, port, rack } });
+                Ok(())
+            }
+            Ok(_) | Err(_) => Err(PatchError::Address { node_id, port }),
+        }
     }
 
     fn nullable_text(&mut self) -> Result<Option<String>, PatchError> {

@@ -42,8 +42,8 @@ fn metadata_names_virtual_brokers_and_nothing_else_changes() {
         let whole = [&with[..], &bytes[taken..]].concat();
         assert_eq!(i32::from_be_bytes(whole[..4].try_into().unwrap()) as usize, whole.len() - 4);
         let header = 8 + usize::from(version >= 9);
-        let decoded = MetadataResponse::decode(&mut bytes::Bytes::from(whole[header..].to_vec()), version).unwrap();
-        let mut expected = MetadataResponse::decode(&mut bytes::Bytes::from(bytes[header..].to_vec()), version).unwrap();
+        let decoded = MetadataResponse::decode(&mut Bytes::from(whole[header..].to_vec()), version).unwrap();
+        let mut expected = MetadataResponse::decode(&mut Bytes::from(bytes[header..].to_vec()), version).unwrap();
         for (broker, (host, port)) in expected.brokers.iter_mut().zip([("leeward.example", 20001), ("l", 20002), ("leeward", 20003)]) {
             broker.host = StrBytes::from_static_str(host);
             broker.port = port;
