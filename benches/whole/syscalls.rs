@@ -11,7 +11,7 @@ use crate::report::{Metric, Sample};
 /// How long `perf` counts.
 const COUNTED: Duration = Duration::from_millis(700);
 /// What `perf` needs to attach and to end.
-const AROUND: Duration = Duration::from_millis(500);
+const AROUND: Duration = Duration::from_millis(800);
 const RECV: [&str; 4] = ["recvfrom", "recvmsg", "read", "readv"];
 const SEND: [&str; 4] = ["sendto", "sendmsg", "write", "writev"];
 
@@ -30,13 +30,19 @@ pub(crate) fn count(plan: &Plan<'_>, pid: u32) -> Result<Sample> {
         }
         Ok(())
     })?;
+    if let Some(mut perf) = perf {
+        perf.child().wait()?;
+    }
     let counted = std::fs::read_to_string(&output).map_err(|error| format!("perf stat counted nothing: {error}"))?;
     let requests = outcome.requests as f64 / outcome.seconds * COUNTED.as_secs_f64();
     let sum = |calls: &[&str]| -> f64 {
         let of = |event: &str| calls.iter().any(|call| event.strip_prefix("syscalls:sys_enter_") == Some(call));
         counts(&counted).filter(|(event, _)| of(event)).map(|(_, n)| n).sum()
     };
-    let all = counts(&counted).find(|(event, _)| *event == "raw_syscalls:sys_enter").map(|(_, n)| n).ok_or("perf stat counted no system calls")?;
+    let all = counts(&counted)
+        .find(|(event, _)| *event == "raw_syscalls:sys_enter")
+        .map(|(_, n)| n)
+        .ok_or_else(|| format!("perf stat counted no system calls: {counted}"))?;
     Ok(vec![(Metric::Recv, sum(&RECV) / requests), (Metric::Send, sum(&SEND) / requests), (Metric::Syscalls, all / requests)])
 }
 
