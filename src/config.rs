@@ -1,9 +1,62 @@
-//! What the operator may say, as types. [`Config`] is always valid: the raw file becomes one, or a list of every error in it (`config/raw.rs`).
+//! What the operator may say, as types. [`Config`] is always valid: the raw file becomes one, or a list of every error in it (each with file, line, key and what is allowed).
+//!
+//! One table describes every key ([`KEYS`]); defaults, reference, reload and the checks of the example file all read it.
+
+mod build;
+mod conflicts;
+mod error;
+mod keys;
+mod raw;
+mod show;
+mod value;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+pub use error::{ConfigError, ConfigErrors};
+pub use keys::{Applies, KEYS, Key};
+pub use raw::Override;
+pub use show::{Change, Setting, reference_markdown};
+pub use value::{show_duration, show_size};
+
+/// Where a configuration comes from: a file, flags, or both (flags win). Kept, so that a reload reads the same again.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ConfigSource {
+    pub file: Option<PathBuf>,
+    pub overrides: Vec<Override>,
+}
+
+impl ConfigSource {
+    /// Reads the file and gives the configuration, or everything that is wrong.
+    pub fn load(&self) -> Result<Config, ConfigErrors> {
+        let Some(path) = &self.file else { return Config::from_parts(None, &self.overrides) };
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            let allowed = "name a TOML file that Leeward may read (--config)".to_owned();
+            ConfigErrors(vec![ConfigError { at: path.display().to_string(), key: String::new(), problem: format!("cannot be read: {error}"), allowed }])
+        })?;
+        Config::from_parts(Some((path, &text)), &self.overrides)
+    }
+}
+
+impl Config {
+    /// The configuration of a file's name and text and of flags; no file is opened.
+    pub fn from_parts(file: Option<(&Path, &str)>, overrides: &[Override]) -> Result<Config, ConfigErrors> {
+        let mut raw = raw::Raw::default();
+        if let Some((name, text)) = file {
+            raw.add_file(name, text)?;
+        }
+        for given in overrides {
+            raw.add_override(given);
+        }
+        build::build(raw)
+    }
+}
 
 /// A host name or address with a port, not resolved.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -84,7 +137,7 @@ pub struct Admin {
     pub listen: SocketAddr,
 }
 
-/// Every bound, with its unit in its name or type. Defaults and reasons stand in `config/raw.rs`.
+/// Every bound, with its unit in its name or type. Defaults and reasons stand in [`KEYS`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// The largest request frame (`socket.request.max.bytes`).

@@ -13,6 +13,20 @@ pub enum Fault {
     Leeward,
 }
 
+/// An end with what led to it, for one log line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Close {
+    pub cause: CloseCause,
+    /// What was seen, in words; never a payload or a token.
+    pub detail: String,
+}
+
+impl Close {
+    pub fn new(cause: CloseCause, detail: impl Into<String>) -> Self {
+        Close { cause, detail: detail.into() }
+    }
+}
+
 /// Why a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CloseCause {
