@@ -16,5 +16,5 @@ fn main() {
     }
     let source = ConfigSource { file: None, overrides };
     let config = source.load().map_err(|e| eprintln!("{e}")).unwrap();
-    leeward::app::run(config, &source).unwrap();
+    leeward::app::run(config, source, None).unwrap();
 }

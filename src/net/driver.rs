@@ -112,6 +112,11 @@ where
         }
     }
 
+    /// Requests that were read.
+    pub(super) fn requests(&self) -> u64 {
+        self.session.requests()
+    }
+
     /// Gives everything back. What the peers are still owed is written, and the sockets are closed so that it reaches them.
     pub(super) async fn finish(mut self, cause: CloseCause) {
         self.from_client.bytes.clear();
