@@ -98,12 +98,13 @@ pub(super) fn for_people(status: &Status, paint: Paint) -> String {
     let reachable = cluster.brokers.iter().filter(|broker| broker.reachable).count();
     parts.push(String::new());
     parts.push(format!(
-        "cluster   {}, {} of {} brokers reachable, asked at {}",
+        "cluster   {}, {} of {} brokers reachable, controller {}",
         cluster.cluster_id.as_deref().unwrap_or("(not known)"),
         reachable,
         cluster.brokers.len(),
-        cluster.bootstrap.join(", ")
+        cluster.controller_id.map_or_else(|| "(not known)".to_owned(), |id| id.to_string())
     ));
+    parts.push(format!("asked at  {}", cluster.bootstrap.join(", ")));
     let traffic = &status.traffic;
     parts.push(format!(
         "sessions  {} now, {} since the start; {} connections to brokers",
@@ -125,27 +126,27 @@ pub(super) fn for_people(status: &Status, paint: Paint) -> String {
     parts.push(format!("limits    {}", limits.join(", ")));
     if !cluster.brokers.is_empty() {
         parts.push(String::new());
-        let rows = cluster.brokers.iter().map(|broker| row(broker, cluster.controller_id, paint));
+        let rows = cluster.brokers.iter().map(|broker| row(broker, paint));
         parts.push(table(&["NODE", "UPSTREAM", "VIRTUAL BROKER", "RACK", "STATE", "PRODUCE", "FETCH"], rows, paint));
     }
     parts.join("\n")
 }
 
-fn row(broker: &BrokerStatus, controller_id: Option<i32>, paint: Paint) -> Vec<Cell> {
+/// State: `unlisted` answers and is not in the metadata, `unreachable` is in the metadata and does not answer, `away` is neither.
+fn row(broker: &BrokerStatus, paint: Paint) -> Vec<Cell> {
     let state = match (broker.reachable, broker.listed) {
         (true, true) => "reachable",
-        (true, false) => "reachable, not in metadata",
-        (false, true) => "not reachable",
+        (true, false) => "unlisted",
+        (false, true) => "unreachable",
         (false, false) => "away",
     };
-    let controller = if controller_id == Some(broker.node_id) { ", controller" } else { "" };
     let versions = |api: &str| broker.versions.get(api).map_or_else(|| "?".to_owned(), |[min, max]| format!("{min}-{max}"));
     vec![
         Cell::new(broker.node_id),
         Cell::new(&broker.upstream),
         Cell::new(&broker.virtual_broker),
         Cell::new(broker.rack.as_deref().unwrap_or("-")),
-        paint.cell(format!("{state}{controller}"), !broker.reachable),
+        paint.cell(state.to_owned(), !broker.reachable),
         Cell::new(versions("Produce")),
         Cell::new(versions("Fetch")),
     ]

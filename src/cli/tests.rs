@@ -62,13 +62,17 @@ fn status() -> Status {
 const GOLDEN: &str = "\
 Leeward 0.1.0, up 3h12m, ready
 
-cluster   5L6g3nShT-eMCtK--X86sw, 2 of 3 brokers reachable, asked at kafka1.example.com:9092
+cluster   5L6g3nShT-eMCtK--X86sw, 2 of 3 brokers reachable, controller 1
+asked at  kafka1.example.com:9092
 sessions  12 now, 40 since the start; 14 connections to brokers
 requests  123456 since the start, 6 in flight (6KiB), 0 held (0B)
 closed    27 client_closed, 1 idle
 limits    limits.sessions_max <1 %, limits.buffer_bytes_max 25 %
 
-";
+NODE  UPSTREAM                 VIRTUAL BROKER           RACK    STATE        PRODUCE  FETCH
+1     kafka1.example.com:9092  proxy.example.com:19094  rack-a  reachable    0-13     4-18
+2     kafka2.example.com:9092  proxy.example.com:19095  rack-a  unlisted     0-13     4-18
+3     kafka3.example.com:9092  proxy.example.com:19096  -       unreachable  ?        ?";
 
 #[test]
 fn a_status_is_shown_to_people() {
