@@ -1,6 +1,8 @@
 //! Leeward stands between Kafka clients and Kafka brokers, and shelters the clients while brokers are stopped, upgraded, drained or added.
 
+pub mod admin;
 pub mod app;
+pub mod cli;
 pub mod cluster;
 pub mod config;
 pub mod control;

@@ -1,6 +1,6 @@
 //! A configuration as values by key: to be shown, and to be compared.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::keys::{Applies, KEYS, Key, Preset};
 use super::value::Value;
@@ -21,9 +21,9 @@ pub struct Setting {
 }
 
 /// One key whose value differs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
-    pub key: &'static str,
+    pub key: String,
     pub old: String,
     pub new: String,
     pub applies: Applies,
@@ -49,7 +49,7 @@ impl Config {
     pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
         let differing = KEYS.iter().filter(|key| old.value(key) != new.value(key));
         let shown = |config: &Config, key: &Key| config.value(key).map_or_else(|| "(none)".to_owned(), |value| key.kind.show(&value));
-        differing.map(|key| Change { key: key.path, old: shown(old, key), new: shown(new, key), applies: key.applies }).collect()
+        differing.map(|key| Change { key: key.path.to_owned(), old: shown(old, key), new: shown(new, key), applies: key.applies }).collect()
     }
 
     /// `self` with those values of `new` that may change at run time.

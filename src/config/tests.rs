@@ -176,12 +176,13 @@ fn every_key_is_read_and_shown() {
 fn every_changed_key_is_named_with_when_it_applies() {
     let (old, new) = (parse(LEAST).unwrap(), other());
     let changes = Config::diff(&old, &new);
-    assert_eq!(changes.iter().map(|change| change.key).collect::<Vec<_>>(), KEYS.iter().map(|key| key.path).collect::<Vec<_>>());
+    assert_eq!(changes.iter().map(|change| change.key.as_str()).collect::<Vec<_>>(), KEYS.iter().map(|key| key.path).collect::<Vec<_>>());
     assert!(changes.iter().all(|change| change.old != "secret" && change.new != "secret"));
     assert_eq!(Config::diff(&new, &new), []);
     // What a reload puts in force differs from the old by exactly what may change now.
     let in_force = old.with_applicable(&new);
-    let applied: Vec<_> = Config::diff(&old, &in_force).iter().map(|change| change.key).collect();
+    let changes = Config::diff(&old, &in_force);
+    let applied: Vec<_> = changes.iter().map(|change| change.key.as_str()).collect();
     let allowed: Vec<_> = KEYS.iter().filter(|key| key.applies == Applies::Now).map(|key| key.path).collect();
     assert_eq!(applied, allowed);
 }

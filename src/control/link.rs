@@ -26,9 +26,18 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub enum LinkEvent {
     /// The broker answered with its versions; it was (re)connected.
-    Versions { address: HostPort, offer: Arc<Offer> },
-    Metadata { address: HostPort, reported: Reported },
-    Lost { address: HostPort, problem: String },
+    Versions {
+        address: HostPort,
+        offer: Arc<Offer>,
+    },
+    Metadata {
+        address: HostPort,
+        reported: Reported,
+    },
+    Lost {
+        address: HostPort,
+        problem: String,
+    },
 }
 
 /// A link's handle; dropping it ends the link.

@@ -334,9 +334,11 @@ where
     }
 
     fn settle_buffers(&mut self) {
-        let pool = &mut self.context.pool.borrow_mut();
+        let pool = &mut *self.context.pool.borrow_mut();
         self.from_client.settle(pool);
         self.from_home.settle(pool);
+        let (out, free) = pool.counts();
+        self.context.metrics.buffers(out, free);
     }
 
     fn tell_in_flight(&mut self) {

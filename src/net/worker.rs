@@ -284,12 +284,7 @@ impl Workers {
     }
 }
 
-async fn run(
-    context: Rc<WorkerContext>,
-    mut inbox: mpsc::UnboundedReceiver<Command>,
-    mut view: watch::Receiver<Arc<View>>,
-    count: SessionCount,
-) {
+async fn run(context: Rc<WorkerContext>, mut inbox: mpsc::UnboundedReceiver<Command>, mut view: watch::Receiver<Arc<View>>, count: SessionCount) {
     loop {
         tokio::select! {
             command = inbox.recv() => match command {

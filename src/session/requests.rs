@@ -121,7 +121,10 @@ impl Session {
             return Err(Close::new(CloseCause::MalformedRequest, format!("API key {api_key}, version {api_version}")));
         }
         if !self.greeted && length > first_frame_bytes_max && api_key != api::PRODUCE {
-            return Err(Close::new(CloseCause::FrameTooLarge, format!("a first request of {length} bytes; limits.first_frame_bytes is {first_frame_bytes_max}")));
+            return Err(Close::new(
+                CloseCause::FrameTooLarge,
+                format!("a first request of {length} bytes; limits.first_frame_bytes is {first_frame_bytes_max}"),
+            ));
         }
         if let Some(known) = Api::of(api_key) {
             if known.route == Route::Internal {
@@ -206,7 +209,8 @@ impl Session {
     }
 
     fn versions_answer<O>(&self, version: i16, correlation_id: i32, body: &[u8], moment: &Moment<'_, O>) -> Bytes {
-        let valid = version > VERSIONS_UNDERSTOOD || versions::parse_request(version, body).is_ok_and(|software| software.is_none_or(|software| software.is_acceptable()));
+        let valid = version > VERSIONS_UNDERSTOOD
+            || versions::parse_request(version, body).is_ok_and(|software| software.is_none_or(|software| software.is_acceptable()));
         match &moment.view.offer {
             Some(offer) if valid => versions::encode_response(offer, version, correlation_id),
             Some(_) | None => versions::encode_refusal(versions::INVALID_REQUEST, version, correlation_id),

@@ -101,13 +101,7 @@ impl Session {
     }
 
     /// At the start of a frame: whose answer it is, and what is done with it.
-    fn begin_response<O: Observer>(
-        &mut self,
-        buffer: &mut BytesMut,
-        passed: &mut usize,
-        moment: &Moment<'_, O>,
-        outbox: &mut Outbox,
-    ) -> Result<Flow, Close> {
+    fn begin_response<O: Observer>(&mut self, buffer: &mut BytesMut, passed: &mut usize, moment: &Moment<'_, O>, outbox: &mut Outbox) -> Result<Flow, Close> {
         let rest = buffer.get(*passed..).unwrap_or_default();
         let Some((field, behind)) = rest.split_first_chunk::<LENGTH_BYTES>() else { return Ok(Flow::Wait) };
         let Some(&entry) = self.in_flight.front() else {

@@ -4,7 +4,7 @@ use super::counter::Counter;
 
 /// Upper bounds in nanoseconds. Below a millisecond they resolve Leeward's own time, above it the brokers'; a Fetch that waits for data
 /// takes 500 ms in most libraries, and what lasts beyond 30 s has run into some client's timeout.
-pub const BOUNDS_NANOS: [u64; 19] = [
+pub(super) const BOUNDS_NANOS: [u64; 19] = [
     5_000,
     10_000,
     25_000,
@@ -68,7 +68,7 @@ impl HistogramTotals {
 
     /// Upper bounds in seconds, each with the number of values in its own bucket (not cumulated).
     pub(super) fn in_seconds(&self) -> Vec<(f64, u64)> {
-        let bounds = BOUNDS_NANOS.iter().map(|nanos| seconds(*nanos)).chain([f64::MAX]);
+        let bounds = BOUNDS_NANOS.iter().map(|nanos| seconds(*nanos)).chain([f64::INFINITY]);
         bounds.zip(self.buckets).collect()
     }
 
