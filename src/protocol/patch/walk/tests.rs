@@ -71,7 +71,12 @@ fn removed_versions_are_walked_as_their_brokers_wrote_them() {
         // Fetch v4: last stable offset and one aborted transaction.
         (1, 4, &[&[0, 0, 0, 8, 0, 0, 0, 1, 0, 1, b't', 0, 0, 0, 1], &[0, 0, 0, 0, 0, 0], &[1; 16], &[0, 0, 0, 1], &[2; 16], &[0, 0, 0, 2, 7, 7]], &[]),
         // Fetch v11: top-level error and session, log start offset, no list of aborted transactions, preferred replica.
-        (1, 11, &[&[0, 0, 0, 0, 0, 70, 0, 0, 0, 5, 0, 0, 0, 1, 0, 1, b't', 0, 0, 0, 1], &[0, 0, 0, 0, 0, 6], &[1; 24], &[255; 4], &[0, 0, 0, 2], &[0; 4]], &[70, 6]),
+        (
+            1,
+            11,
+            &[&[0, 0, 0, 0, 0, 70, 0, 0, 0, 5, 0, 0, 0, 1, 0, 1, b't', 0, 0, 0, 1], &[0, 0, 0, 0, 0, 6], &[1; 24], &[255; 4], &[0, 0, 0, 2], &[0; 4]],
+            &[70, 6],
+        ),
     ];
     for (key, version, parts, errors) in golden {
         let body = [&[0, 0, 0, 7], &parts.concat()[..]].concat();
@@ -96,7 +101,7 @@ fn fetch_v18() -> Vec<u8> {
     // Tags of the partition: current leader 2 at epoch 5; then the topic's.
     body.extend([1, 1, 9, 0, 0, 0, 2, 0, 0, 0, 5, 0, 0]);
     // Node 2 at broker-2:9092 in rack r.
-    body.extend([1, 0, 22, 2, 0, 0, 0, 2, 9]);
+    body.extend([1, 0, 21, 2, 0, 0, 0, 2, 9]);
     body.extend(b"broker-2");
     body.extend([0, 0, 0x23, 0x84, 2, b'r', 0]);
     body
@@ -106,12 +111,12 @@ fn fetch_v18() -> Vec<u8> {
 fn a_fetch_v18_names_the_virtual_broker_at_the_same_length() {
     let body = fetch_v18();
     // "v2" is six bytes shorter than "broker-2": a fill of tag 16,383 with three bytes takes them.
-    let tail = [&[2, 0, 16, 2, 0, 0, 0, 2, 3, b'v', b'2', 0, 0, 0x4e, 0x22, 2, b'r', 0][..], &[0xff, 0x7f, 3, 0, 0, 0]].concat();
+    let tail = [&[2, 0, 15, 2, 0, 0, 0, 2, 3, b'v', b'2', 0, 0, 0x4e, 0x22, 2, b'r', 0][..], &[0xff, 0x7f, 3, 0, 0, 0]].concat();
     let expected = [&body[..body.len() - tail.len()], &tail].concat();
     for chunk in 1..=body.len() {
         assert_eq!(walk(api::FETCH, 18, &body, chunk, &Known::of(&[(2, "v2", 20002)])), Ok((expected.clone(), vec![6])), "{chunk}");
     }
-    // A host of nine bytes fits without the rack; one of ten leaves no byte for it, and one of eleven does not fit at all.
+    // A host of nine bytes fits when the rack goes; a longer one does not, and the client goes by the current leader.
     let names = |host: &str| {
         let (out, _) = walk(api::FETCH, 18, &body, body.len(), &Known::of(&[(2, host, 20002)])).unwrap();
         assert!(!out.windows(8).any(|window| window == b"broker-2"));
