@@ -31,6 +31,11 @@ impl Properties {
         properties.kraft(id, directory, controller);
         properties.broker(port);
         if share_groups {
+            // A member learns of its part with a heartbeat: five seconds apart by default, which would be most of a test's time.
+            for kind in ["consumer", "share"] {
+                properties.set(&format!("group.{kind}.heartbeat.interval.ms"), 1000);
+                properties.set(&format!("group.{kind}.min.heartbeat.interval.ms"), 1000);
+            }
             properties.set("share.coordinator.state.topic.replication.factor", 3);
             properties.set("share.coordinator.state.topic.min.isr", 2);
             properties.set("share.coordinator.state.topic.num.partitions", 3);
