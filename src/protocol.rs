@@ -1,3 +1,16 @@
-//! PURE. What a message means, as far as a proxy must know it: peek, patch, answer.
+//! PURE. What a message means, as far as a proxy must know it.
+//!
+//! In the order in which a request and its response meet them: [`peek`] says what a request is without decoding it; [`versions`] answers ApiVersions;
+//! [`patch`] puts virtual brokers in the place of brokers' addresses; [`schema`] checks a whole body before anything decodes it.
+//!
+//! **Invariant: no broker's own address reaches a client.** What [`patch`] cannot read or rewrite is an error, never passed on.
 
+pub mod patch;
+pub mod peek;
 pub mod schema;
+pub mod versions;
+
+mod put;
+
+#[cfg(test)]
+mod properties;

@@ -1,0 +1,60 @@
+//! The operator's endpoint: health, metrics, status, reload. It reads snapshots and sends commands; it changes nothing itself.
+//!
+//! | path | answer |
+//! | --- | --- |
+//! | `GET /livez` | 200 as long as the process answers |
+//! | `GET /readyz` | 200 or 503, with every check by name |
+//! | `GET /metrics` | OpenMetrics text |
+//! | `GET /v1/status` | [`status::Status`] |
+//! | `GET /v1/config` | every key with value, default and when a change applies |
+//! | `POST /v1/reload` | [`Reloaded`], or 422 with every error of the file |
+
+pub mod api;
+mod clock;
+mod handlers;
+mod http;
+pub mod readiness;
+pub mod status;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use arc_swap::ArcSwap;
+use tokio::sync::{mpsc, oneshot};
+
+pub use api::{ApiError, Reloaded};
+pub use handlers::router;
+pub use http::serve;
+pub use readiness::{Endpoint, ListenerState, Readiness};
+
+use crate::cluster::View;
+use crate::config::{Config, ConfigErrors};
+use crate::telemetry::Telemetry;
+
+/// What the endpoint reads, and where it sends commands.
+#[derive(Debug, Clone)]
+pub struct AdminState {
+    pub view: Arc<ArcSwap<View>>,
+    pub config: Arc<ArcSwap<Config>>,
+    pub readiness: Arc<ArcSwap<Readiness>>,
+    pub telemetry: Arc<Telemetry>,
+    pub commands: mpsc::Sender<AdminCommand>,
+    pub started: Started,
+}
+
+/// When Leeward began, on both clocks.
+#[derive(Debug, Clone, Copy)]
+pub struct Started {
+    pub at: SystemTime,
+    pub instant: Instant,
+}
+
+/// What an operator asks for; whoever owns the thing that changes does it and replies.
+#[derive(Debug)]
+pub enum AdminCommand {
+    /// Read the configuration again and put in force what may change.
+    Reload { reply: oneshot::Sender<Result<Reloaded, ConfigErrors>> },
+}

@@ -1,0 +1,101 @@
+//! One function for each path.
+
+use std::time::Duration;
+
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use tokio::sync::oneshot;
+
+use super::api::{ApiError, VERSION_HEADER};
+use super::readiness::check;
+use super::status::Status;
+use super::{AdminCommand, AdminState};
+use crate::telemetry::Telemetry;
+
+/// No command has a body yet; what comes is not read further than this.
+const BODY_BYTES_MAX: usize = 64 << 10;
+
+/// How long a command may take before its asker is told that it is not known how it ended: a reload only reads a file.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Every path of the endpoint.
+pub fn router(state: AdminState) -> Router {
+    Router::new()
+        .route("/livez", get(livez))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .route("/v1/status", get(status))
+        .route("/v1/config", get(config))
+        .route("/v1/reload", post(reload))
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::from_fn(signed))
+        .with_state(state)
+}
+
+async fn livez() -> &'static str {
+    "alive\n"
+}
+
+async fn readyz(State(state): State<AdminState>) -> Response {
+    let ready = check(&state.readiness.load(), &state.view.load());
+    let code = if ready.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (code, Json(ready)).into_response()
+}
+
+async fn metrics(State(state): State<AdminState>) -> Response {
+    ([(header::CONTENT_TYPE, Telemetry::CONTENT_TYPE)], state.telemetry.render()).into_response()
+}
+
+async fn status(State(state): State<AdminState>) -> Json<Status> {
+    Json(Status::of(&state))
+}
+
+async fn config(State(state): State<AdminState>) -> Response {
+    Json(state.config.load().settings()).into_response()
+}
+
+async fn reload(State(state): State<AdminState>) -> Response {
+    let (reply, answer) = oneshot::channel();
+    let outcome = tokio::time::timeout(COMMAND_TIMEOUT, async {
+        state.commands.send(AdminCommand::Reload { reply }).await.ok()?;
+        answer.await.ok()
+    });
+    match outcome.await {
+        Ok(Some(Ok(reloaded))) => Json(reloaded).into_response(),
+        Ok(Some(Err(errors))) => {
+            let error = format!("the configuration has {} errors; the old one stays in force", errors.0.len());
+            let hint = "correct them (leeward config check shows the same) and reload again".to_owned();
+            (StatusCode::UNPROCESSABLE_ENTITY, Json(ApiError { error, hint, config_errors: errors.0 })).into_response()
+        }
+        Ok(None) => refuse(StatusCode::SERVICE_UNAVAILABLE, "Leeward is ending", "start it again; it reads its configuration then"),
+        Err(_) => refuse(StatusCode::GATEWAY_TIMEOUT, "the reload did not end in time", "look at the log for \"configuration reloaded\""),
+    }
+}
+
+async fn no_such_path(uri: Uri) -> Response {
+    let error = format!("there is no {}", uri.path());
+    refuse(StatusCode::NOT_FOUND, &error, "there are GET /livez, /readyz, /metrics, /v1/status, /v1/config and POST /v1/reload")
+}
+
+async fn wrong_method(method: Method, uri: Uri) -> Response {
+    let right = if uri.path() == "/v1/reload" { "POST" } else { "GET" };
+    let error = format!("{} does not take {method}", uri.path());
+    refuse(StatusCode::METHOD_NOT_ALLOWED, &error, &format!("send {right}"))
+}
+
+fn refuse(code: StatusCode, error: &str, hint: &str) -> Response {
+    (code, Json(ApiError { error: error.to_owned(), hint: hint.to_owned(), config_errors: Vec::new() })).into_response()
+}
+
+/// Says whose answer it is.
+async fn signed(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    response.headers_mut().insert(VERSION_HEADER, HeaderValue::from_static(env!("CARGO_PKG_VERSION")));
+    response
+}

@@ -1,0 +1,64 @@
+//! PURE. What the brokers are, and which virtual broker stands for which of them.
+//!
+//! A [`View`] is an immutable picture that everybody shares; [`Membership`] turns what brokers report into the next picture.
+
+pub mod membership;
+pub mod ports;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub use membership::{Membership, Reported};
+pub use ports::PortPlan;
+
+use crate::config::HostPort;
+use crate::protocol::patch::Addresses;
+use crate::protocol::versions::Offer;
+
+/// One broker of the cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broker {
+    pub node_id: i32,
+    /// Where the broker itself listens, as it says.
+    pub upstream: HostPort,
+    pub rack: Option<String>,
+    /// The port of its virtual broker; bound before this picture was published.
+    pub virtual_port: u16,
+    /// Whether the last metadata named it: brokers leave that list when they stop.
+    pub listed: bool,
+    /// What it answered to ApiVersions, if it ever did.
+    pub offer: Option<Arc<Offer>>,
+    /// Whether it answered Leeward's last question.
+    pub reachable: bool,
+}
+
+/// A picture of the cluster. Never changed, only replaced.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct View {
+    /// Grows with every picture.
+    pub generation: u64,
+    pub cluster_id: Option<String>,
+    pub controller_id: Option<i32>,
+    /// The host that clients are told for every virtual broker.
+    pub advertised_host: Arc<str>,
+    pub brokers: BTreeMap<i32, Broker>,
+    /// What Leeward answers to ApiVersions: what all brokers and Leeward can do. `None` until one broker has answered.
+    pub offer: Option<Arc<Offer>>,
+    /// Bootstrap addresses that answered when last asked, best first.
+    pub bootstrap: Vec<HostPort>,
+}
+
+impl View {
+    /// The brokers that a session without a particular node may use as its home, best first.
+    pub fn homes(&self) -> Vec<HostPort> {
+        let mut homes: Vec<_> = self.brokers.values().filter(|broker| broker.reachable).map(|broker| broker.upstream.clone()).collect();
+        homes.extend(self.bootstrap.iter().filter(|address| !homes.contains(address)).cloned().collect::<Vec<_>>());
+        homes
+    }
+}
+
+impl Addresses for View {
+    fn virtual_broker(&self, node_id: i32) -> Option<(&str, u16)> {
+        self.brokers.get(&node_id).map(|broker| (&*self.advertised_host, broker.virtual_port))
+    }
+}

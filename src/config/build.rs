@@ -1,0 +1,186 @@
+//! From what was found to a [`Config`]: every key read, every default filled in, every conflict between keys named.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use super::conflicts;
+use super::error::{ConfigError, ConfigErrors};
+use super::keys::{Key, Preset};
+use super::raw::{Located, Raw};
+use super::value::{Found, Value};
+use super::{Admin, Config, Limits, Listen, Log, LogFormat, Runtime, SaslPlain, Upstream, VirtualBrokers};
+
+/// The configuration, or everything that is wrong with it.
+pub(super) fn build(raw: Raw) -> Result<Config, ConfigErrors> {
+    let mut reader = Reader { raw };
+    let upstream = upstream(&mut reader);
+    let listen = listen(&mut reader);
+    let admin = reader.socket("admin.listen").map(|listen| Admin { listen });
+    let limits = limits(&mut reader);
+    let workers = reader.number("runtime.workers");
+    let log = log(&mut reader);
+    let whole = upstream.zip(listen).zip(admin).zip(limits).zip(workers).zip(log);
+    let config = whole.map(|(((((upstream, listen), admin), limits), workers), log)| {
+        let config = Config { upstream, listen, admin, limits, runtime: Runtime { workers }, log };
+        conflicts::find(&config, &mut reader);
+        config
+    });
+    reader.raw.errors.sort();
+    reader.raw.errors.dedup();
+    match config {
+        Some(config) if reader.raw.errors.is_empty() => Ok(config),
+        Some(_) | None => Err(ConfigErrors(reader.raw.errors)),
+    }
+}
+
+fn upstream(reader: &mut Reader) -> Option<Upstream> {
+    let bootstrap = if let Some(Value::HostPorts(addresses)) = reader.value("upstream.bootstrap") { Some(addresses) } else { None };
+    let connect_timeout = reader.duration("upstream.connect_timeout");
+    let refresh_interval = reader.duration("upstream.refresh_interval");
+    let username = reader.text("upstream.sasl_plain.username");
+    let password = reader.text("upstream.sasl_plain.password");
+    let sasl_plain = match (username, password) {
+        (Some(username), Some(password)) => Some(SaslPlain { username, password }),
+        (None, None) => None,
+        (Some(_), None) => reader.conflict("upstream.sasl_plain.password", "a username stands without it", "say both or neither"),
+        (None, Some(_)) => reader.conflict("upstream.sasl_plain.username", "a password stands without it", "say both or neither"),
+    };
+    Some(Upstream { bootstrap: bootstrap?, connect_timeout: connect_timeout?, refresh_interval: refresh_interval?, sasl_plain })
+}
+
+fn listen(reader: &mut Reader) -> Option<Listen> {
+    let bootstrap = reader.socket("listen.bootstrap");
+    let advertised = reader.text("listen.advertised_host");
+    let bind = reader.ip("listen.virtual_brokers.bind").or_else(|| bootstrap.map(|bootstrap| bootstrap.ip()));
+    let base_port = reader.port("listen.virtual_brokers.base_port");
+    let range = reader.port("listen.virtual_brokers.range");
+    let ports = if let Some(Value::Ports(ports)) = reader.value("listen.virtual_brokers.ports") { Some(ports) } else { None };
+    let bootstrap = bootstrap?;
+    let advertised_host = match advertised {
+        Some(host) => Some(host),
+        None if bootstrap.ip().is_unspecified() => {
+            let problem = format!("it is missing, and {} is no address that a client could connect to", bootstrap.ip());
+            reader.conflict("listen.advertised_host", &problem, "say the host under which clients reach Leeward (--advertised-host)")
+        }
+        None => Some(bootstrap.ip().to_string()),
+    };
+    let base_port = match base_port {
+        Some(port) => Some(port),
+        None if bootstrap.port() == 0 || bootstrap.port() == u16::MAX => {
+            let problem = format!("it is missing, and does not follow from port {} of listen.bootstrap", bootstrap.port());
+            reader.conflict("listen.virtual_brokers.base_port", &problem, "say it (--base-port)")
+        }
+        None => Some(bootstrap.port() + 1),
+    };
+    let virtual_brokers = VirtualBrokers { bind: bind?, base_port: base_port?, range: range?, ports: ports? };
+    Some(Listen { bootstrap, advertised_host: advertised_host?, virtual_brokers })
+}
+
+fn limits(reader: &mut Reader) -> Option<Limits> {
+    let frame_bytes_max = reader.number("limits.frame_bytes_max");
+    let first_frame_bytes_max = reader.number("limits.first_frame_bytes_max");
+    let session_bytes_in_flight_max = reader.number("limits.session_bytes_in_flight_max");
+    let session_requests_in_flight_max = reader.number("limits.session_requests_in_flight_max");
+    let buffer_bytes_max = reader.number("limits.buffer_bytes_max");
+    let buffer_bytes = reader.number("limits.buffer_bytes");
+    let sessions_max = reader.number("limits.sessions_max");
+    let sessions_per_address_max = reader.number("limits.sessions_per_address_max");
+    let idle_timeout = reader.duration("limits.idle_timeout");
+    let first_request_timeout = reader.duration("limits.first_request_timeout");
+    let write_timeout = reader.duration("limits.write_timeout");
+    let shutdown_grace = reader.duration("limits.shutdown_grace");
+    Some(Limits {
+        frame_bytes_max: frame_bytes_max?,
+        first_frame_bytes_max: first_frame_bytes_max?,
+        session_bytes_in_flight_max: session_bytes_in_flight_max?,
+        session_requests_in_flight_max: session_requests_in_flight_max?,
+        buffer_bytes_max: buffer_bytes_max?,
+        buffer_bytes: buffer_bytes?,
+        sessions_max: sessions_max?,
+        sessions_per_address_max: sessions_per_address_max?,
+        idle_timeout: idle_timeout?,
+        first_request_timeout: first_request_timeout?,
+        write_timeout: write_timeout?,
+        shutdown_grace: shutdown_grace?,
+    })
+}
+
+fn log(reader: &mut Reader) -> Option<Log> {
+    let format = reader.text("log.format").map(|word| if word == "json" { LogFormat::Json } else { LogFormat::Text });
+    let filter = reader.text("log.filter");
+    Some(Log { format: format?, filter: filter? })
+}
+
+/// Reads values and collects what is wrong. `None` means: there is none, or it was wrong and has been said.
+pub(super) struct Reader {
+    raw: Raw,
+}
+
+impl Reader {
+    /// Notes a conflict at the place where `key` was said; always `None`.
+    pub(super) fn conflict<T>(&mut self, key: &'static str, problem: &str, allowed: &str) -> Option<T> {
+        let at = self.raw.values.get(key).map_or_else(|| DEFAULT_AT.to_owned(), |located| located.at.clone());
+        self.raw.errors.push(ConfigError { at, key: key.to_owned(), problem: problem.to_owned(), allowed: allowed.to_owned() });
+        None
+    }
+
+    fn value(&mut self, path: &'static str) -> Option<Value> {
+        let key = Key::of(path)?;
+        let located = match (self.raw.values.get(path), key.preset) {
+            (Some(located), _) => located.clone(),
+            (None, Preset::Toml(text)) => Located { found: preset(text), at: DEFAULT_AT.to_owned() },
+            (None, Preset::Derived(_) | Preset::Unset) => return None,
+            (None, Preset::Required) => {
+                return self.conflict(path, "it is missing", &format!("say it in the file or with a flag: {}", key.kind.allowed()));
+            }
+        };
+        match key.kind.read(&located.found) {
+            Ok(value) => Some(value),
+            Err(problem) => {
+                let allowed = format!("allowed is {}", key.kind.allowed());
+                self.raw.errors.push(ConfigError { at: located.at, key: path.to_owned(), problem, allowed });
+                None
+            }
+        }
+    }
+
+    fn duration(&mut self, path: &'static str) -> Option<Duration> {
+        let Value::Duration(duration) = self.value(path)? else { return None };
+        Some(duration)
+    }
+
+    fn number(&mut self, path: &'static str) -> Option<usize> {
+        let Value::Number(number) = self.value(path)? else { return None };
+        usize::try_from(number).ok()
+    }
+
+    fn port(&mut self, path: &'static str) -> Option<u16> {
+        self.number(path).and_then(|port| u16::try_from(port).ok())
+    }
+
+    fn socket(&mut self, path: &'static str) -> Option<SocketAddr> {
+        let Value::Socket(address) = self.value(path)? else { return None };
+        Some(address)
+    }
+
+    fn ip(&mut self, path: &'static str) -> Option<IpAddr> {
+        let Value::Ip(address) = self.value(path)? else { return None };
+        Some(address)
+    }
+
+    fn text(&mut self, path: &'static str) -> Option<String> {
+        let Value::Text(text) = self.value(path)? else { return None };
+        Some(text)
+    }
+}
+
+/// Where a value stands that nobody said.
+const DEFAULT_AT: &str = "default";
+
+/// A default of the table: a text in quotes, a number, or `{}`.
+fn preset(text: &str) -> Found {
+    match text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        Some(inner) => Found::Text(inner.to_owned()),
+        None => text.parse().map_or_else(|_| Found::Table(Vec::new()), Found::Integer),
+    }
+}

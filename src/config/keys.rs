@@ -1,0 +1,314 @@
+//! The one table of keys: type, default, what a reload does with it, what it means, and why its default is what it is.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::value::Kind;
+
+/// When a changed value takes effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Applies {
+    /// At a reload (SIGHUP, `leeward reload`), for what begins after it.
+    Now,
+    /// Only when Leeward is started again.
+    Restart,
+}
+
+impl Applies {
+    pub fn label(self) -> &'static str {
+        match self {
+            Applies::Now => "now",
+            Applies::Restart => "restart",
+        }
+    }
+}
+
+/// What a key holds when nobody says anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Preset {
+    /// As it would stand in the file.
+    Toml(&'static str),
+    /// Taken from other keys, as described.
+    Derived(&'static str),
+    /// There is none; it must be said.
+    Required,
+    /// Nothing.
+    Unset,
+}
+
+/// One row of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// Dotted, as in the file.
+    pub path: &'static str,
+    pub(super) kind: Kind,
+    pub(super) preset: Preset,
+    pub applies: Applies,
+    /// What it is.
+    pub meaning: &'static str,
+    /// Why the default is what it is.
+    pub reason: &'static str,
+}
+
+impl Key {
+    /// The row of `path`.
+    pub fn of(path: &str) -> Option<&'static Key> {
+        KEYS.iter().find(|key| key.path == path)
+    }
+
+    /// The type's name in the reference.
+    pub fn type_name(&self) -> &'static str {
+        self.kind.name()
+    }
+
+    /// The default as it could stand in the file, where it does not follow from other keys.
+    pub fn default_toml(&self) -> Option<&'static str> {
+        match self.preset {
+            Preset::Toml(text) => Some(text),
+            Preset::Derived(_) | Preset::Required | Preset::Unset => None,
+        }
+    }
+
+    /// The default in the reference.
+    pub fn default_text(&self) -> &'static str {
+        match self.preset {
+            Preset::Toml(text) | Preset::Derived(text) => text,
+            Preset::Required => "(required)",
+            Preset::Unset => "(none)",
+        }
+    }
+}
+
+const fn millis(from: u64, to: u64) -> Kind {
+    Kind::Duration { min: Duration::from_millis(from), max: Duration::from_millis(to) }
+}
+
+const SECOND: u64 = 1_000;
+const HOUR: u64 = 3_600 * SECOND;
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+/// The protocol's frame length is an INT32.
+const FRAME_MAX: u64 = 0x7fff_ffff;
+
+/// Every key, in the order of the file.
+pub const KEYS: &[Key] = &[
+    Key {
+        path: "upstream.bootstrap",
+        kind: Kind::HostPorts,
+        preset: Preset::Required,
+        applies: Applies::Now,
+        meaning: "Brokers that are asked for the cluster; one that answers is enough, the others are found through it.",
+        reason: "Leeward cannot guess whom it shelters.",
+    },
+    Key {
+        path: "upstream.connect_timeout",
+        kind: millis(10, 60 * SECOND),
+        preset: Preset::Toml("\"2s\""),
+        applies: Applies::Now,
+        meaning: "How long one address of a broker may take to accept a connection; then the next one is tried.",
+        reason: "One lost SYN is repeated after a second, so two seconds bear one loss; a dead address must not cost a client its own timeout.",
+    },
+    Key {
+        path: "upstream.refresh_interval",
+        kind: millis(100, HOUR),
+        preset: Preset::Toml("\"10s\""),
+        applies: Applies::Now,
+        meaning: "How often the brokers and their versions are read again when nothing asks for it earlier.",
+        reason: "A broker that joins is found within a few seconds; one small request for each broker is no load.",
+    },
+    Key {
+        path: "upstream.sasl_plain.username",
+        kind: Kind::Text,
+        preset: Preset::Unset,
+        applies: Applies::Now,
+        meaning: "Account for Leeward's own connections, where the brokers ask for SASL; with PLAIN. Clients' own logins pass through as they are.",
+        reason: "Most clusters that can be tried at once ask for none.",
+    },
+    Key {
+        path: "upstream.sasl_plain.password",
+        kind: Kind::Secret,
+        preset: Preset::Unset,
+        applies: Applies::Now,
+        meaning: "Password of that account. It is never shown and never logged.",
+        reason: "As above.",
+    },
+    Key {
+        path: "listen.bootstrap",
+        kind: Kind::Socket,
+        preset: Preset::Toml("\"127.0.0.1:19092\""),
+        applies: Applies::Restart,
+        meaning: "The bootstrap endpoint: what clients put into bootstrap.servers. Port 0 takes a free one.",
+        reason: "Kafka's 9092 with a 1 before it; loopback, so that nothing is open to a network before somebody says so.",
+    },
+    Key {
+        path: "listen.advertised_host",
+        kind: Kind::Host,
+        preset: Preset::Derived("the IP address of listen.bootstrap"),
+        applies: Applies::Restart,
+        meaning: "The host that clients are told for every virtual broker; they must be able to reach it.",
+        reason: "Right wherever one address is bound; with 0.0.0.0 or [::] it must be said.",
+    },
+    Key {
+        path: "listen.virtual_brokers.bind",
+        kind: Kind::Ip,
+        preset: Preset::Derived("the IP address of listen.bootstrap"),
+        applies: Applies::Restart,
+        meaning: "The address on which the virtual brokers' ports are bound.",
+        reason: "Who may reach the bootstrap endpoint must reach the virtual brokers as well.",
+    },
+    Key {
+        path: "listen.virtual_brokers.base_port",
+        kind: Kind::Port,
+        preset: Preset::Derived("the port of listen.bootstrap + 1"),
+        applies: Applies::Restart,
+        meaning: "The broker with node id N gets port base_port + N.",
+        reason: "One block of ports to open in a firewall.",
+    },
+    Key {
+        path: "listen.virtual_brokers.range",
+        kind: Kind::Count { min: 1, max: 65_535 },
+        preset: Preset::Toml("1000"),
+        applies: Applies::Restart,
+        meaning: "How many ports from base_port on belong to Leeward. Only those of brokers that exist are bound; node ids beyond get free ones from the end downwards.",
+        reason: "Node ids are small as a rule, or begin at 1000 or 1001, where the end of the range is used.",
+    },
+    Key {
+        path: "listen.virtual_brokers.ports",
+        kind: Kind::Ports,
+        preset: Preset::Toml("{}"),
+        applies: Applies::Restart,
+        meaning: "Ports for particular node ids, in or out of the range; they win over base_port.",
+        reason: "Rarely needed.",
+    },
+    Key {
+        path: "admin.listen",
+        kind: Kind::Socket,
+        preset: Preset::Toml("\"127.0.0.1:19000\""),
+        applies: Applies::Restart,
+        meaning: "The operator's endpoint: health, metrics, status, reload. Loopback only. Port 0 takes a free one.",
+        reason: "It has no login yet, so it is not offered to a network. Where the commands look by default.",
+    },
+    Key {
+        path: "limits.frame_bytes_max",
+        kind: Kind::Size { min: KIB, max: FRAME_MAX },
+        preset: Preset::Toml("\"100MiB\""),
+        applies: Applies::Now,
+        meaning: "The largest request frame.",
+        reason: "The broker's own socket.request.max.bytes: what it would refuse need not travel.",
+    },
+    Key {
+        path: "limits.first_frame_bytes_max",
+        kind: Kind::Size { min: KIB, max: FRAME_MAX },
+        preset: Preset::Toml("\"512KiB\""),
+        applies: Applies::Now,
+        meaning: "The largest frame before a connection has sent its first well-formed request, unless that is a Produce.",
+        reason: "The broker's limit before a login (sasl.server.max.receive.size): first requests are small, and another protocol's first bytes read as a length are huge.",
+    },
+    Key {
+        path: "limits.session_bytes_in_flight_max",
+        kind: Kind::Size { min: KIB, max: 64 * GIB },
+        preset: Preset::Toml("\"64MiB\""),
+        applies: Applies::Now,
+        meaning: "Request bytes of one session that the broker has not answered; beyond it reading pauses. A single larger request still passes.",
+        reason: "librdkafka and Java send at most five requests of 1 MiB at a time by default; sixty-four leave room, and one client cannot fill a broker's queue through Leeward.",
+    },
+    Key {
+        path: "limits.session_requests_in_flight_max",
+        kind: Kind::Count { min: 1, max: 1_000_000 },
+        preset: Preset::Toml("1024"),
+        applies: Applies::Now,
+        meaning: "Requests of one session that the broker has not answered; beyond it reading pauses.",
+        reason: "No library pipelines more than a few hundred; each costs a small entry.",
+    },
+    Key {
+        path: "limits.buffer_bytes_max",
+        kind: Kind::Size { min: 64 * KIB, max: 1024 * GIB },
+        preset: Preset::Toml("\"256MiB\""),
+        applies: Applies::Restart,
+        meaning: "Memory for bytes on their way, over all sessions; beyond it sessions read with small buffers.",
+        reason: "A thousand sessions that all move bulk at the same moment get a whole buffer each.",
+    },
+    Key {
+        path: "limits.buffer_bytes",
+        kind: Kind::Size { min: 4 * KIB, max: 16 * MIB },
+        preset: Preset::Toml("\"256KiB\""),
+        applies: Applies::Restart,
+        meaning: "The size of one pooled buffer. It is borrowed only while there is something to read.",
+        reason: "Few system calls for bulk: a 1 MiB Fetch takes four reads; beyond this size copying out of the cache costs more than the calls.",
+    },
+    Key {
+        path: "limits.sessions_max",
+        kind: Kind::Count { min: 1, max: 10_000_000 },
+        preset: Preset::Toml("20000"),
+        applies: Applies::Now,
+        meaning: "Sessions in all; beyond it a connection is closed when it is accepted.",
+        reason: "Two descriptors each, well below the usual limit of 65536; at 3 KB an idle session that is 60 MB.",
+    },
+    Key {
+        path: "limits.sessions_per_address_max",
+        kind: Kind::Count { min: 0, max: 10_000_000 },
+        preset: Preset::Toml("0"),
+        applies: Applies::Now,
+        meaning: "Sessions from one client address; 0 is no limit.",
+        reason: "Behind a load balancer or NAT all clients share one address, where any number would be wrong.",
+    },
+    Key {
+        path: "limits.idle_timeout",
+        kind: millis(SECOND, 168 * HOUR),
+        preset: Preset::Toml("\"10m\""),
+        applies: Applies::Now,
+        meaning: "A session with nothing in flight and nothing read for so long is closed.",
+        reason: "The broker's connections.max.idle.ms; above the 9 minutes after which Java closes by itself, so that the client is the first.",
+    },
+    Key {
+        path: "limits.first_request_timeout",
+        kind: millis(100, HOUR),
+        preset: Preset::Toml("\"30s\""),
+        applies: Applies::Now,
+        meaning: "A connection that has not sent a whole request header so long after it was accepted is closed.",
+        reason: "Every library sends ApiVersions at once; half-open connections must not fill sessions_max.",
+    },
+    Key {
+        path: "limits.write_timeout",
+        kind: millis(SECOND, HOUR),
+        preset: Preset::Toml("\"60s\""),
+        applies: Applies::Now,
+        meaning: "A peer that takes no byte for so long, while there is something to write, is closed.",
+        reason: "Twice the usual request timeout of 30 s: nobody waits for those bytes any more.",
+    },
+    Key {
+        path: "limits.shutdown_grace",
+        kind: millis(0, HOUR),
+        preset: Preset::Toml("\"30s\""),
+        applies: Applies::Now,
+        meaning: "How long SIGTERM waits for what is in flight.",
+        reason: "The usual request timeout of 30 s; also what service managers allow before they kill.",
+    },
+    Key {
+        path: "runtime.workers",
+        kind: Kind::Threads { max: 1024 },
+        preset: Preset::Toml("\"cores\""),
+        applies: Applies::Restart,
+        meaning: "Threads that carry sessions; each has its own event loop.",
+        reason: "A session and its sockets live on one thread, so more threads than cores gain nothing.",
+    },
+    Key {
+        path: "log.format",
+        kind: Kind::LogFormat,
+        preset: Preset::Toml("\"text\""),
+        applies: Applies::Restart,
+        meaning: "Lines for people, or one JSON object for each event.",
+        reason: "The first one to read it is a person.",
+    },
+    Key {
+        path: "log.filter",
+        kind: Kind::LogFilter,
+        preset: Preset::Toml("\"info\""),
+        applies: Applies::Now,
+        meaning: "Which events are logged; targets are module paths.",
+        reason: "What an operator may have to act on; a lost peer is debug.",
+    },
+];

@@ -1,0 +1,14 @@
+//! IO. Listeners, threads and sockets: performs what [`crate::session`] decides.
+//!
+//! A client is accepted by [`listeners`] on the control thread and dealt to the [`worker`] with the fewest sessions. From then on the session
+//! and all its sockets live on that thread, driven by one [`driver`] task: no lock, no wake-up across cores.
+
+pub mod dial;
+pub mod driver;
+mod linger;
+pub mod listeners;
+mod pool;
+pub mod worker;
+
+pub use listeners::{Endpoint, Listeners};
+pub use worker::{Learn, WorkerHandle, Workers};

@@ -1,0 +1,464 @@
+//! Carries one session: reads, lets the [`Session`] decide, writes; until neither side has anything more to give.
+//!
+//! It is one hand-written poll over both sockets: there is one waker, a short read is known to have emptied the socket, and a buffer is borrowed only
+//! between a read and the end of its write. A side is read only when everything read before has been written, so the peer's own TCP window is the
+//! backpressure. It takes any byte stream; TLS will be one.
+
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio_util::io::poll_read_buf;
+
+use super::dial::DialError;
+use super::linger::linger;
+use super::listeners::Endpoint;
+use super::pool::Buffer;
+use super::worker::{Learned, WorkerContext};
+use crate::session::outbox::Queue;
+use crate::session::{Close, CloseCause, Moment, Observer, Outbox, Pause, Session, Waiting};
+use crate::telemetry::Side;
+
+/// Rounds of reading and writing before the other sessions of the thread get their turn.
+const ROUNDS_MAX: usize = 16;
+
+/// Pieces in one vectored write.
+const PIECES_PER_WRITE: usize = 16;
+
+/// How long a session that ends tries to hand its client the answers that it has for it.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+type Dialing<H> = Pin<Box<dyn Future<Output = Result<H, DialError>>>>;
+
+/// Opens the connection to the broker behind an endpoint.
+pub(super) type Dial<H> = fn(&Rc<WorkerContext>, Endpoint) -> Dialing<H>;
+
+enum Home<H> {
+    /// No request has needed it yet.
+    Idle,
+    Dialing(Dialing<H>),
+    Up(H),
+}
+
+/// Moments at which a peer began not to take bytes; 0: it takes them.
+#[derive(Default)]
+struct Stuck {
+    client: u64,
+    home: u64,
+}
+
+/// One client's connection with everything that belongs to it.
+pub(super) struct Driver<C, H> {
+    context: Rc<WorkerContext>,
+    endpoint: Endpoint,
+    dial: Dial<H>,
+    session: Session,
+    outbox: Outbox,
+    client: C,
+    home: Home<H>,
+    from_client: Buffer,
+    from_home: Buffer,
+    client_ended: bool,
+    learning: Option<oneshot::Receiver<Learned>>,
+    accepted: u64,
+    /// When bytes last came or went.
+    active: u64,
+    stuck: Stuck,
+    timer: Option<Pin<Box<Sleep>>>,
+    timer_at: u64,
+    /// Requests and bytes in flight as last told to the metrics.
+    told: (usize, usize),
+}
+
+impl<C, H> Driver<C, H>
+where
+    C: AsyncRead + AsyncWrite + Unpin + 'static,
+    H: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    pub(super) fn new(context: Rc<WorkerContext>, endpoint: Endpoint, client: C, dial: Dial<H>) -> Self {
+        let now = context.now();
+        Driver {
+            context,
+            endpoint,
+            dial,
+            session: Session::new(),
+            outbox: Outbox::default(),
+            client,
+            home: Home::Idle,
+            from_client: Buffer::default(),
+            from_home: Buffer::default(),
+            client_ended: false,
+            learning: None,
+            accepted: now,
+            active: now,
+            stuck: Stuck::default(),
+            timer: None,
+            timer_at: 0,
+            told: (0, 0),
+        }
+    }
+
+    /// Goes on as far as the sockets allow. Ready when the session has to end.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Close> {
+        match self.advance(cx) {
+            Ok(()) => Poll::Pending,
+            Err(close) => Poll::Ready(close),
+        }
+    }
+
+    /// Requests that were read.
+    pub(super) fn requests(&self) -> u64 {
+        self.session.requests()
+    }
+
+    /// Gives everything back. What the peers are still owed is written, and the sockets are closed so that it reaches them.
+    pub(super) async fn finish(mut self, cause: CloseCause) {
+        self.from_client.bytes.clear();
+        self.from_home.bytes.clear();
+        self.settle_buffers();
+        let (requests, bytes) = self.told;
+        self.context.metrics.in_flight(-signed(requests), -signed(bytes));
+        let client_is_gone = matches!(cause, CloseCause::ClientClosed | CloseCause::ClientReset | CloseCause::ClientStalled);
+        let mut ends: Vec<Pin<Box<dyn Future<Output = ()>>>> = Vec::new();
+        if let Home::Up(home) = self.home {
+            self.context.metrics.upstream_closed();
+            // The broker may still be at work on what it got, acks=0 included: a reset would make it throw that away.
+            if client_is_gone || cause == CloseCause::Shutdown {
+                ends.push(Box::pin(linger(home)));
+            }
+        }
+        if !client_is_gone {
+            ends.push(Box::pin(write_and_linger(self.client, self.outbox.to_client)));
+        }
+        for end in ends {
+            end.await;
+        }
+    }
+
+    fn advance(&mut self, cx: &mut Context<'_>) -> Result<(), Close> {
+        for round in 0..ROUNDS_MAX {
+            let mut moved = self.poll_dial(cx)?;
+            moved |= self.poll_learning(cx)?;
+            moved |= self.home_to_client(cx)?;
+            moved |= self.client_to_home(cx)?;
+            if !moved {
+                self.settle_buffers();
+                self.tell_in_flight();
+                self.check_end()?;
+                return self.check_deadlines(cx, round == 0);
+            }
+        }
+        cx.waker().wake_by_ref();
+        Ok(())
+    }
+
+    fn poll_dial(&mut self, cx: &mut Context<'_>) -> Result<bool, Close> {
+        let Home::Dialing(dialing) = &mut self.home else { return Ok(false) };
+        match dialing.as_mut().poll(cx) {
+            Poll::Pending => Ok(false),
+            Poll::Ready(Ok(stream)) => {
+                self.context.metrics.upstream_opened();
+                self.home = Home::Up(stream);
+                Ok(true)
+            }
+            Poll::Ready(Err(error)) => {
+                self.home = Home::Idle;
+                Err(Close::new(CloseCause::BrokerUnreachable, error.to_string()))
+            }
+        }
+    }
+
+    fn poll_learning(&mut self, cx: &mut Context<'_>) -> Result<bool, Close> {
+        if self.session.waiting() == Some(Waiting::Offer) {
+            if self.context.view.borrow().offer.is_none() {
+                self.context.wake_on_change(cx.waker());
+                return Ok(false);
+            }
+            self.session.view_changed();
+            return Ok(true);
+        }
+        let Some(learning) = &mut self.learning else { return Ok(false) };
+        let Poll::Ready(learned) = Pin::new(learning).poll(cx) else { return Ok(false) };
+        self.learning = None;
+        if let Ok(Learned(view)) = learned {
+            self.context.set_view(view);
+        }
+        self.session.learned();
+        self.understand_home()?;
+        Ok(true)
+    }
+
+    fn home_to_client(&mut self, cx: &mut Context<'_>) -> Result<bool, Close> {
+        if !self.flush_client(cx)? {
+            return Ok(false);
+        }
+        let Home::Up(home) = &mut self.home else { return Ok(false) };
+        if self.session.waiting() == Some(Waiting::Learning) {
+            return Ok(false);
+        }
+        self.from_home.make_room(&mut self.context.pool.borrow_mut(), self.outbox.home_bytes_needed);
+        match poll_read_buf(Pin::new(home), cx, &mut self.from_home.bytes) {
+            Poll::Pending => Ok(false),
+            Poll::Ready(Ok(0)) => Err(Close::new(CloseCause::BrokerClosed, format!("{} requests unanswered", self.session.requests_in_flight()))),
+            Poll::Ready(Ok(n)) => {
+                self.context.metrics.read(Side::Broker, n);
+                self.understand_home()?;
+                self.flush_client(cx)?;
+                Ok(true)
+            }
+            Poll::Ready(Err(error)) => Err(Close::new(CloseCause::BrokerReset, error.to_string())),
+        }
+    }
+
+    fn client_to_home(&mut self, cx: &mut Context<'_>) -> Result<bool, Close> {
+        if !self.flush_home(cx)? {
+            return Ok(false);
+        }
+        let before = self.from_client.bytes.len();
+        let mut moved = false;
+        if before > 0 {
+            self.understand_client()?;
+            moved = self.from_client.bytes.len() != before;
+            if !self.flush_home(cx)? {
+                return Ok(moved);
+            }
+        }
+        if self.client_ended || !self.wants_client_bytes() {
+            return Ok(moved);
+        }
+        self.from_client.make_room(&mut self.context.pool.borrow_mut(), self.outbox.client_bytes_needed);
+        match poll_read_buf(Pin::new(&mut self.client), cx, &mut self.from_client.bytes) {
+            Poll::Pending => Ok(moved),
+            Poll::Ready(Ok(0)) => {
+                self.client_ended = true;
+                Ok(true)
+            }
+            Poll::Ready(Ok(n)) => {
+                self.context.metrics.read(Side::Client, n);
+                self.understand_client()?;
+                self.flush_home(cx)?;
+                Ok(true)
+            }
+            Poll::Ready(Err(error)) => Err(Close::new(CloseCause::ClientReset, error.to_string())),
+        }
+    }
+
+    /// A session that is being drained reads only the rest of a request that has begun to pass.
+    fn wants_client_bytes(&mut self) -> bool {
+        if self.session.is_mid_request() {
+            return true;
+        }
+        let view = self.context.view.borrow();
+        let limits = self.context.limits.borrow();
+        let moment = Moment { now: self.active, view: &view, observer: &*self.context.metrics, limits: &limits.session };
+        !self.context.draining.get() && self.session.takes_requests(&moment)
+    }
+
+    fn understand_client(&mut self) -> Result<(), Close> {
+        self.active = self.context.now();
+        {
+            let view = self.context.view.borrow();
+            let limits = self.context.limits.borrow();
+            let moment = Moment { now: self.active, view: &view, observer: &*self.context.metrics, limits: &limits.session };
+            self.session.on_client_bytes(&mut self.from_client.bytes, &moment, &mut self.outbox)?;
+        }
+        if std::mem::take(&mut self.outbox.dial) {
+            self.home = Home::Dialing((self.dial)(&self.context, self.endpoint));
+        }
+        Ok(())
+    }
+
+    fn understand_home(&mut self) -> Result<(), Close> {
+        self.active = self.context.now();
+        {
+            let view = self.context.view.borrow();
+            let limits = self.context.limits.borrow();
+            let moment = Moment { now: self.active, view: &view, observer: &*self.context.metrics, limits: &limits.session };
+            self.session.on_home_bytes(&mut self.from_home.bytes, &moment, &mut self.outbox)?;
+        }
+        if !self.outbox.learn.is_empty() {
+            let nodes = std::mem::take(&mut self.outbox.learn);
+            let must_wait = self.session.waiting() == Some(Waiting::Learning);
+            self.learning = self.context.learn(nodes, must_wait);
+        }
+        Ok(())
+    }
+
+    /// Ok(true): nothing is left to write.
+    fn flush_client(&mut self, cx: &mut Context<'_>) -> Result<bool, Close> {
+        while !self.outbox.to_client.is_empty() {
+            match poll_write_queue(&mut self.client, cx, &self.outbox.to_client) {
+                Poll::Pending => {
+                    if self.stuck.client == 0 {
+                        self.stuck.client = self.active;
+                    }
+                    return Ok(false);
+                }
+                Poll::Ready(Ok(n)) => {
+                    self.context.metrics.write(Side::Client, n);
+                    self.stuck.client = 0;
+                    self.outbox.to_client.advance(n);
+                }
+                Poll::Ready(Err(error)) => return Err(Close::new(CloseCause::ClientReset, error.to_string())),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Ok(true): nothing is left to write.
+    fn flush_home(&mut self, cx: &mut Context<'_>) -> Result<bool, Close> {
+        if self.outbox.to_home.is_empty() {
+            return Ok(true);
+        }
+        let Home::Up(home) = &mut self.home else { return Ok(false) };
+        while !self.outbox.to_home.is_empty() {
+            match poll_write_queue(home, cx, &self.outbox.to_home) {
+                Poll::Pending => {
+                    if self.stuck.home == 0 {
+                        self.stuck.home = self.active;
+                        self.context.metrics.paused(Pause::BrokerBusy);
+                    }
+                    return Ok(false);
+                }
+                Poll::Ready(Ok(n)) => {
+                    self.context.metrics.write(Side::Broker, n);
+                    self.stuck.home = 0;
+                    self.outbox.to_home.advance(n);
+                }
+                Poll::Ready(Err(error)) => return Err(Close::new(CloseCause::BrokerReset, error.to_string())),
+            }
+        }
+        self.session.sent(self.context.now());
+        Ok(true)
+    }
+
+    fn settle_buffers(&mut self) {
+        let pool = &mut *self.context.pool.borrow_mut();
+        self.from_client.settle(pool);
+        self.from_home.settle(pool);
+        let (out, free) = pool.counts();
+        self.context.metrics.buffers(out, free);
+    }
+
+    fn tell_in_flight(&mut self) {
+        let is = (self.session.requests_in_flight(), self.session.bytes_in_flight());
+        if is != self.told {
+            self.context.metrics.in_flight(signed(is.0) - signed(self.told.0), signed(is.1) - signed(self.told.1));
+            self.told = is;
+        }
+    }
+
+    fn check_end(&mut self) -> Result<(), Close> {
+        let nothing_to_write = self.outbox.to_client.is_empty() && self.outbox.to_home.is_empty();
+        if self.client_ended && self.outbox.to_home.is_empty() {
+            return Err(Close::new(CloseCause::ClientClosed, format!("{} requests unanswered", self.session.requests_in_flight())));
+        }
+        if self.context.draining.get() && nothing_to_write && self.session.is_at_rest() {
+            return Err(Close::new(CloseCause::Shutdown, "nothing was in flight"));
+        }
+        Ok(())
+    }
+
+    /// The next moment at which this session has to end if nothing happens before, and why.
+    fn deadline(&self) -> (u64, CloseCause) {
+        let limits = self.context.limits.borrow();
+        let mut next = (u64::MAX, CloseCause::Idle);
+        let mut consider = |since: u64, limit: Duration, cause| {
+            let at = since.saturating_add(nanos(limit));
+            if at < next.0 {
+                next = (at, cause);
+            }
+        };
+        if !self.session.is_greeted() {
+            consider(self.accepted, limits.first_request_timeout, CloseCause::FirstRequestTimeout);
+        }
+        if self.session.requests_in_flight() == 0 && self.outbox.to_client.is_empty() && self.outbox.to_home.is_empty() {
+            consider(self.active, limits.idle_timeout, CloseCause::Idle);
+        }
+        if self.stuck.client > 0 {
+            consider(self.stuck.client, limits.write_timeout, CloseCause::ClientStalled);
+        }
+        if self.stuck.home > 0 {
+            consider(self.stuck.home, limits.write_timeout, CloseCause::BrokerStalled);
+        }
+        next
+    }
+
+    /// Activity only moves deadlines away, so the timer is left to fire early and set again, rather than moved each time.
+    fn check_deadlines(&mut self, cx: &mut Context<'_>, woken_for_nothing: bool) -> Result<(), Close> {
+        let (mut at, _) = self.deadline();
+        if self.timer.is_some() && self.timer_at <= at && !woken_for_nothing {
+            return Ok(());
+        }
+        loop {
+            let timer_due = match &mut self.timer {
+                Some(timer) if self.timer_at <= at => timer.as_mut().poll(cx).is_ready(),
+                Some(_) | None => true,
+            };
+            if !timer_due {
+                return Ok(());
+            }
+            let now = self.context.now();
+            let (due, cause) = self.deadline();
+            if now >= due {
+                return Err(Close::new(cause, "its time is over"));
+            }
+            // With no deadline at all (requests in flight may take as long as they like) it is looked at again after the idle time.
+            at = due.min(now.saturating_add(nanos(self.context.limits.borrow().idle_timeout)));
+            let deadline = Instant::from_std(self.context.instant(at));
+            match &mut self.timer {
+                Some(timer) => timer.as_mut().reset(deadline),
+                None => self.timer = Some(Box::pin(sleep_until(deadline))),
+            }
+            self.timer_at = at;
+        }
+    }
+}
+
+async fn write_and_linger<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, mut queue: Queue) {
+    let written = timeout(LAST_WORDS, async {
+        while !queue.is_empty() {
+            match std::future::poll_fn(|cx| poll_write_queue(&mut stream, cx, &queue)).await {
+                Ok(n) => queue.advance(n),
+                Err(_) => return false,
+            }
+        }
+        true
+    });
+    if written.await == Ok(true) {
+        linger(stream).await;
+    }
+}
+
+fn poll_write_queue<S: AsyncWrite + Unpin>(stream: &mut S, cx: &mut Context<'_>, queue: &Queue) -> Poll<io::Result<usize>> {
+    let mut pieces = queue.pieces();
+    let first = pieces.next().map_or(&[][..], |piece| piece);
+    let written = match pieces.next() {
+        None => ready!(Pin::new(stream).poll_write(cx, first))?,
+        Some(second) => {
+            let mut slices = [IoSlice::new(&[]); PIECES_PER_WRITE];
+            let pieces = [first, second].into_iter().chain(pieces.map(|piece| &**piece));
+            let mut used = 0;
+            for (slice, piece) in slices.iter_mut().zip(pieces) {
+                *slice = IoSlice::new(piece);
+                used += 1;
+            }
+            ready!(Pin::new(stream).poll_write_vectored(cx, slices.get(..used).unwrap_or_default()))?
+        }
+    };
+    if written == 0 { Poll::Ready(Err(io::ErrorKind::WriteZero.into())) } else { Poll::Ready(Ok(written)) }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn signed(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

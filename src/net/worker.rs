@@ -1,0 +1,365 @@
+//! A thread that carries sessions, with an event loop of its own.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Waker;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use slab::Slab;
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::LocalSet;
+
+use super::dial::{DialError, dial};
+use super::driver::Driver;
+use super::listeners::{Endpoint, Permit};
+use super::pool::Pool;
+use crate::cluster::View;
+use crate::config::{HostPort, Limits};
+use crate::protocol::patch::NodeAddress;
+use crate::session::{CloseCause, SessionLimits};
+use crate::telemetry::WorkerMetrics;
+use crate::telemetry::events::{DialFailed, SessionClosed};
+
+/// Nodes that a response named and the picture does not have so; control takes them in.
+pub struct Learn {
+    pub nodes: Vec<NodeAddress>,
+    /// Somebody waits until they have virtual brokers, as far as that can be.
+    pub reply: Option<oneshot::Sender<Learned>>,
+}
+
+/// The picture with the nodes in it.
+pub struct Learned(pub Arc<View>);
+
+/// Address changes that wait to be taken in; more are dropped, since the next response names them again.
+const LEARN_QUEUE_MAX: usize = 256;
+
+/// The part of the limits that sessions look at.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct WorkerLimits {
+    pub(super) session: SessionLimits,
+    pub(super) first_request_timeout: Duration,
+    pub(super) idle_timeout: Duration,
+    pub(super) write_timeout: Duration,
+    pub(super) connect_timeout: Duration,
+}
+
+impl WorkerLimits {
+    fn new(limits: &Limits, connect_timeout: Duration) -> Self {
+        WorkerLimits {
+            session: SessionLimits {
+                frame_bytes_max: limits.frame_bytes_max,
+                first_frame_bytes_max: limits.first_frame_bytes_max,
+                bytes_in_flight_max: limits.session_bytes_in_flight_max,
+                requests_in_flight_max: limits.session_requests_in_flight_max,
+            },
+            first_request_timeout: limits.first_request_timeout,
+            idle_timeout: limits.idle_timeout,
+            write_timeout: limits.write_timeout,
+            connect_timeout,
+        }
+    }
+}
+
+/// A client on its way to its thread.
+pub(super) struct Accepted {
+    pub(super) stream: std::net::TcpStream,
+    pub(super) peer: SocketAddr,
+    pub(super) endpoint: Endpoint,
+    pub(super) permit: Permit,
+}
+
+enum Command {
+    Serve(Box<Accepted>),
+    Limits(Box<WorkerLimits>),
+    /// Let every session finish what is in flight and end.
+    Drain,
+    /// End every session now.
+    Stop,
+}
+
+/// What the sessions of one thread share.
+pub(super) struct WorkerContext {
+    pub(super) metrics: Rc<WorkerMetrics>,
+    pub(super) pool: RefCell<Pool>,
+    pub(super) view: RefCell<Arc<View>>,
+    pub(super) limits: RefCell<WorkerLimits>,
+    pub(super) draining: Cell<bool>,
+    started: Instant,
+    learn: mpsc::Sender<Learn>,
+    sessions: RefCell<Slab<Option<Waker>>>,
+    waiting_for_change: RefCell<Vec<Waker>>,
+}
+
+impl WorkerContext {
+    /// Nanoseconds since the thread began.
+    pub(super) fn now(&self) -> u64 {
+        // u64 holds 584 years of nanoseconds; 1 keeps 0 free for "not yet".
+        1 + u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX - 1)
+    }
+
+    pub(super) fn instant(&self, at: u64) -> Instant {
+        self.started + Duration::from_nanos(at)
+    }
+
+    pub(super) fn wake_on_change(&self, waker: &Waker) {
+        let mut waiting = self.waiting_for_change.borrow_mut();
+        if !waiting.iter().any(|other| other.will_wake(waker)) {
+            waiting.push(waker.clone());
+        }
+    }
+
+    /// Takes a picture that is newer than the present one.
+    pub(super) fn set_view(&self, view: Arc<View>) {
+        if view.generation > self.view.borrow().generation {
+            *self.view.borrow_mut() = view;
+            for waker in self.waiting_for_change.borrow_mut().drain(..) {
+                waker.wake();
+            }
+        }
+    }
+
+    /// Hands nodes to control; with `must_wait` there will be an answer.
+    pub(super) fn learn(&self, nodes: Vec<NodeAddress>, must_wait: bool) -> Option<oneshot::Receiver<Learned>> {
+        let (sender, receiver) = oneshot::channel();
+        let reply = must_wait.then_some(sender);
+        // When the queue is full the sender is dropped, which the waiting session takes as "no virtual broker".
+        let _ = self.learn.try_send(Learn { nodes, reply });
+        must_wait.then_some(receiver)
+    }
+
+    fn wake_all(&self) {
+        for waker in self.sessions.borrow().iter().filter_map(|(_, waker)| waker.as_ref()) {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// The brokers that may serve a session of this endpoint, best first.
+    fn homes(&self, endpoint: Endpoint) -> Vec<HostPort> {
+        let view = self.view.borrow();
+        match endpoint {
+            Endpoint::Node(node_id) => view.brokers.get(&node_id).map(|broker| broker.upstream.clone()).into_iter().collect(),
+            Endpoint::Bootstrap => {
+                let mut homes = view.homes();
+                if !homes.is_empty() {
+                    let first = fastrand::usize(..homes.len());
+                    homes.rotate_left(first);
+                }
+                homes
+            }
+        }
+    }
+}
+
+/// Sessions of one worker and of all, those on their way to it included.
+#[derive(Clone)]
+struct SessionCount {
+    of_worker: Arc<AtomicUsize>,
+    /// Tells when it changes: somebody may wait for the last one.
+    of_all: watch::Sender<usize>,
+}
+
+impl SessionCount {
+    fn one_more(&self) {
+        self.of_worker.fetch_add(1, Ordering::Relaxed);
+        self.of_all.send_modify(|sessions| *sessions += 1);
+    }
+
+    fn one_ended(&self) {
+        self.of_worker.fetch_sub(1, Ordering::Relaxed);
+        self.of_all.send_modify(|sessions| *sessions -= 1);
+    }
+}
+
+/// The sending end of one worker.
+#[derive(Clone)]
+pub struct WorkerHandle {
+    commands: mpsc::UnboundedSender<Command>,
+    count: SessionCount,
+}
+
+impl WorkerHandle {
+    /// Sessions that the worker has, those on their way included.
+    pub(super) fn sessions(&self) -> usize {
+        self.count.of_worker.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn serve(&self, accepted: Accepted) {
+        self.count.one_more();
+        if self.commands.send(Command::Serve(Box::new(accepted))).is_err() {
+            self.count.one_ended();
+        }
+    }
+}
+
+/// All the workers.
+pub struct Workers {
+    handles: Vec<WorkerHandle>,
+    threads: Vec<JoinHandle<()>>,
+    sessions: watch::Sender<usize>,
+}
+
+impl Workers {
+    /// Starts a thread for each of `metrics`. Nodes that sessions hear of come out of the returned receiver.
+    ///
+    /// # Errors
+    /// The system gives no thread or no event loop.
+    pub fn start(
+        metrics: Vec<WorkerMetrics>,
+        limits: &Limits,
+        connect_timeout: Duration,
+        view: &watch::Receiver<Arc<View>>,
+    ) -> io::Result<(Self, mpsc::Receiver<Learn>)> {
+        let (learn, learned) = mpsc::channel(LEARN_QUEUE_MAX);
+        let share_bytes = limits.buffer_bytes_max / metrics.len().max(1);
+        let mut workers = Workers { handles: Vec::new(), threads: Vec::new(), sessions: watch::Sender::new(0) };
+        for (index, metrics) in metrics.into_iter().enumerate() {
+            let (commands, inbox) = mpsc::unbounded_channel();
+            let count = SessionCount { of_worker: Arc::new(AtomicUsize::new(0)), of_all: workers.sessions.clone() };
+            workers.handles.push(WorkerHandle { commands, count: count.clone() });
+            let (buffer_bytes, limits) = (limits.buffer_bytes, WorkerLimits::new(limits, connect_timeout));
+            let (learn, view) = (learn.clone(), view.clone());
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let thread = std::thread::Builder::new().name(format!("leeward-worker-{index}")).spawn(move || {
+                let context = Rc::new(WorkerContext {
+                    metrics: Rc::new(metrics),
+                    pool: RefCell::new(Pool::new(buffer_bytes, share_bytes)),
+                    view: RefCell::new(Arc::clone(&view.borrow())),
+                    limits: RefCell::new(limits),
+                    draining: Cell::new(false),
+                    started: Instant::now(),
+                    learn,
+                    sessions: RefCell::new(Slab::new()),
+                    waiting_for_change: RefCell::new(Vec::new()),
+                });
+                LocalSet::new().block_on(&runtime, run(context, inbox, view, count));
+            })?;
+            workers.threads.push(thread);
+        }
+        Ok((workers, learned))
+    }
+
+    pub fn handles(&self) -> &[WorkerHandle] {
+        &self.handles
+    }
+
+    /// New limits for all sessions.
+    pub fn set_limits(&self, limits: &Limits, connect_timeout: Duration) {
+        for handle in &self.handles {
+            let _ = handle.commands.send(Command::Limits(Box::new(WorkerLimits::new(limits, connect_timeout))));
+        }
+    }
+
+    /// Sessions of all workers.
+    pub fn sessions(&self) -> usize {
+        *self.sessions.borrow()
+    }
+
+    /// Ready when there is no session.
+    pub async fn all_ended(&self) {
+        // The sender lives in `self`, so waiting cannot fail.
+        let _ = self.sessions.subscribe().wait_for(|sessions| *sessions == 0).await;
+    }
+
+    /// Lets every session finish what is in flight.
+    pub fn drain(&self) {
+        for handle in &self.handles {
+            let _ = handle.commands.send(Command::Drain);
+        }
+    }
+
+    /// Ends every session and waits for the threads.
+    pub fn stop(self) {
+        for handle in &self.handles {
+            let _ = handle.commands.send(Command::Stop);
+        }
+        for thread in self.threads {
+            // A worker that panicked has said so on its own.
+            let _ = thread.join();
+        }
+    }
+}
+
+async fn run(context: Rc<WorkerContext>, mut inbox: mpsc::UnboundedReceiver<Command>, mut view: watch::Receiver<Arc<View>>, count: SessionCount) {
+    loop {
+        tokio::select! {
+            command = inbox.recv() => match command {
+                Some(Command::Serve(accepted)) => {
+                    let (context, count) = (Rc::clone(&context), count.clone());
+                    tokio::task::spawn_local(async move {
+                        serve(context, *accepted).await;
+                        count.one_ended();
+                    });
+                }
+                Some(Command::Limits(limits)) => *context.limits.borrow_mut() = *limits,
+                Some(Command::Drain) => {
+                    context.draining.set(true);
+                    context.wake_all();
+                }
+                Some(Command::Stop) | None => return,
+            },
+            changed = view.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                let view = Arc::clone(&view.borrow_and_update());
+                context.set_view(view);
+            }
+        }
+    }
+}
+
+/// One client from accept to end.
+async fn serve(context: Rc<WorkerContext>, accepted: Accepted) {
+    let Accepted { stream, peer, endpoint, permit } = accepted;
+    let accepted_at = Instant::now();
+    context.metrics.session_opened();
+    let client = match TcpStream::from_std(stream) {
+        Ok(client) => client,
+        Err(error) => {
+            context.metrics.session_closed(CloseCause::ClientReset);
+            tracing::debug!(%peer, %error, "the accepted socket could not be used");
+            return;
+        }
+    };
+    let key = context.sessions.borrow_mut().insert(None);
+    let mut driver = Driver::new(Rc::clone(&context), endpoint, client, dial_home);
+    let mut waker_known = false;
+    let close = std::future::poll_fn(|cx| {
+        if !waker_known {
+            // A task's waker stays good for the task's life.
+            waker_known = true;
+            if let Some(slot) = context.sessions.borrow_mut().get_mut(key) {
+                *slot = Some(cx.waker().clone());
+            }
+        }
+        driver.poll(cx)
+    })
+    .await;
+    context.sessions.borrow_mut().remove(key);
+    let ended = SessionClosed {
+        peer,
+        node_id: endpoint.node_id(),
+        cause: close.cause,
+        detail: &close.detail,
+        requests: driver.requests(),
+        lasted: accepted_at.elapsed(),
+    };
+    ended.emit(&context.metrics);
+    driver.finish(close.cause).await;
+    drop(permit);
+}
+
+fn dial_home(context: &Rc<WorkerContext>, endpoint: Endpoint) -> std::pin::Pin<Box<dyn Future<Output = Result<TcpStream, DialError>>>> {
+    let (homes, connect_timeout) = (context.homes(endpoint), context.limits.borrow().connect_timeout);
+    let metrics = Rc::clone(&context.metrics);
+    Box::pin(async move {
+        let failed = |address: &HostPort, error: &io::Error| DialFailed { address, node_id: endpoint.node_id(), error }.emit(&metrics);
+        dial(homes, connect_timeout, failed).await.map(|(stream, _)| stream)
+    })
+}

@@ -1,0 +1,273 @@
+//! From the client to the broker: what becomes of each request.
+
+use bytes::{Bytes, BytesMut};
+
+use super::in_flight::{InFlight, Kind};
+use super::sasl::{self, Sasl};
+use super::{Close, CloseCause, Home, Moment, Observer, Outbox, Pause, Session, Waiting};
+use crate::protocol::patch::{Rewrite, rewrite_of};
+use crate::protocol::peek::{Peek, peek};
+use crate::protocol::versions;
+use crate::wire::api::{self, Api};
+use crate::wire::frame::{LENGTH_BYTES, stranger};
+use crate::wire::{FrameLength, RequestHeader, Route};
+
+/// The largest ApiVersions request: a header with the longest client id, and two names.
+const API_VERSIONS_BYTES_MAX: usize = 128 * 1024;
+
+/// What to do at the start of a frame.
+enum Next {
+    /// Nothing yet: more bytes, a free place, or an event is needed.
+    Wait,
+    /// So many bytes go to the broker as they are.
+    Pass(usize),
+    /// A whole ApiVersions request of so many bytes, length field included.
+    ApiVersions(usize),
+}
+
+impl Session {
+    /// Takes what it can from the front of `buffer`, the client's bytes; what it leaves must be there again, with more behind it, at the next call.
+    ///
+    /// # Errors
+    /// The session has to end: what the client sent cannot be carried.
+    pub fn on_client_bytes<O: Observer>(&mut self, buffer: &mut BytesMut, moment: &Moment<'_, O>, outbox: &mut Outbox) -> Result<(), Close> {
+        outbox.client_bytes_needed = 0;
+        let mut passed = 0;
+        loop {
+            let here = self.request_left.min(buffer.len() - passed);
+            passed += here;
+            self.request_left -= here;
+            if self.request_left > 0 {
+                break;
+            }
+            let rest = buffer.get(passed..).unwrap_or_default();
+            match self.next_request(rest, moment, outbox)? {
+                Next::Wait => break,
+                Next::Pass(frame_bytes) => self.request_left = frame_bytes,
+                Next::ApiVersions(frame_bytes) => {
+                    outbox.to_home.push_front_of(buffer, passed);
+                    passed = 0;
+                    let frame = buffer.split_to(frame_bytes).freeze();
+                    self.answer_api_versions(&frame, moment, outbox)?;
+                }
+            }
+        }
+        outbox.to_home.push_front_of(buffer, passed);
+        Ok(())
+    }
+
+    /// Whether the session would take another request now. If not, reading from the client pauses.
+    pub fn takes_requests<O: Observer>(&mut self, moment: &Moment<'_, O>) -> bool {
+        let pause = if self.in_flight.len() >= moment.limits.requests_in_flight_max {
+            Some(Pause::RequestsInFlight)
+        } else if self.bytes_in_flight >= moment.limits.bytes_in_flight_max {
+            Some(Pause::BytesInFlight)
+        } else {
+            None
+        };
+        if let Some(reason) = pause
+            && self.paused != pause
+        {
+            moment.observer.paused(reason);
+        }
+        self.paused = pause;
+        pause.is_none() && self.waiting.is_none() && self.sasl != Sasl::Offered
+    }
+
+    fn next_request<O: Observer>(&mut self, rest: &[u8], moment: &Moment<'_, O>, outbox: &mut Outbox) -> Result<Next, Close> {
+        let Some((field, behind)) = rest.split_first_chunk::<LENGTH_BYTES>() else { return Ok(Next::Wait) };
+        if !self.takes_requests(moment) {
+            return Ok(Next::Wait);
+        }
+        let length = match FrameLength::read(*field, moment.limits.frame_bytes_max) {
+            FrameLength::Bytes(length) => length,
+            FrameLength::Refused(length) => return Err(self.refused_length(*field, length, moment.limits.frame_bytes_max)),
+        };
+        let frame_bytes = LENGTH_BYTES + length;
+        let body = behind.get(..length).unwrap_or(behind);
+        let peeked = match (self.sasl, peek(body, length)) {
+            (Sasl::Raw { tokens }, peeked) => match self.raw_frame(tokens, length, peeked.ok().flatten(), body) {
+                RawFrame::Request(peek) => Some(peek),
+                RawFrame::Token => return Ok(self.pass_token(frame_bytes, moment)),
+                RawFrame::Unclear => return Ok(Next::Wait),
+            },
+            (Sasl::None | Sasl::Offered, Ok(peeked)) => peeked,
+            (Sasl::None | Sasl::Offered, Err(error)) => return Err(self.malformed(*field, error)),
+        };
+        let Some(peek) = peeked else { return Ok(Next::Wait) };
+        self.admit(&peek, length, moment.limits.first_frame_bytes_max)?;
+        if peek.api_key == api::API_VERSIONS {
+            if length > API_VERSIONS_BYTES_MAX {
+                return Err(Close::new(CloseCause::FrameTooLarge, format!("an ApiVersions request of {length} bytes")));
+            }
+            if body.len() < length {
+                outbox.client_bytes_needed = frame_bytes;
+                return Ok(Next::Wait);
+            }
+            if moment.view.offer.is_none() {
+                self.waiting = Some(Waiting::Offer);
+                return Ok(Next::Wait);
+            }
+            return Ok(Next::ApiVersions(frame_bytes));
+        }
+        self.forward(&peek, frame_bytes, moment, outbox);
+        Ok(Next::Pass(frame_bytes))
+    }
+
+    /// Refuses what a client may not send, or what could not be kept sheltered.
+    fn admit(&mut self, peek: &Peek, length: usize, first_frame_bytes_max: usize) -> Result<(), Close> {
+        let Peek { api_key, api_version, .. } = *peek;
+        if api_key < 0 || api_version < 0 {
+            return Err(Close::new(CloseCause::MalformedRequest, format!("API key {api_key}, version {api_version}")));
+        }
+        if !self.greeted && length > first_frame_bytes_max && api_key != api::PRODUCE {
+            return Err(Close::new(
+                CloseCause::FrameTooLarge,
+                format!("a first request of {length} bytes; limits.first_frame_bytes is {first_frame_bytes_max}"),
+            ));
+        }
+        if let Some(known) = Api::of(api_key) {
+            if known.route == Route::Internal {
+                return Err(Close::new(CloseCause::InternalApi, format!("{} is for brokers and controllers only", known.name)));
+            }
+            let must_understand = api_key == api::PRODUCE || rewrite_of(api_key, api_version) != Rewrite::None;
+            if must_understand && api_version > known.max_version {
+                return Err(Close::new(CloseCause::UnsupportedVersion, format!("{} v{api_version}; v{} was offered", known.name, known.max_version)));
+            }
+        }
+        self.greeted = true;
+        Ok(())
+    }
+
+    /// Makes the entry of a request that goes to the broker, dialling it for the first one.
+    fn forward<O: Observer>(&mut self, peek: &Peek, frame_bytes: usize, moment: &Moment<'_, O>, outbox: &mut Outbox) {
+        self.want_home(moment.now, outbox);
+        self.requests += 1;
+        moment.observer.request(peek.api_key, frame_bytes);
+        if peek.produce.is_some_and(|produce| produce.acks == 0) {
+            return; // The broker does not answer it.
+        }
+        let kind = if peek.api_key == api::SASL_HANDSHAKE { Kind::Handshake } else { Kind::Forward };
+        if kind == Kind::Handshake && peek.api_version == 0 {
+            self.sasl = Sasl::Offered;
+        }
+        self.push(InFlight {
+            correlation_id: peek.correlation_id,
+            api_key: peek.api_key,
+            api_version: peek.api_version,
+            kind,
+            frame_bytes,
+            arrived: moment.now,
+            sent: 0,
+        });
+    }
+
+    fn push(&mut self, entry: InFlight) {
+        self.bytes_in_flight += entry.frame_bytes;
+        self.unsent += 1;
+        self.in_flight.push_back(entry);
+    }
+
+    fn want_home(&mut self, now: u64, outbox: &mut Outbox) {
+        if self.home == Home::Wanted {
+            return;
+        }
+        self.home = Home::Wanted;
+        outbox.dial = true;
+        if let Some(announcement) = self.announcement.take() {
+            let (api_key, kind, frame_bytes) = (api::API_VERSIONS, Kind::Announcement, announcement.len());
+            outbox.to_home.push(announcement);
+            self.push(InFlight { correlation_id: ANNOUNCEMENT_ID, api_key, api_version: 0, kind, frame_bytes, arrived: now, sent: 0 });
+        }
+    }
+
+    /// ApiVersions is Leeward's to answer: its brokers may be of several versions. The broker hears it all the same, for its own records.
+    fn answer_api_versions<O: Observer>(&mut self, frame: &Bytes, moment: &Moment<'_, O>, outbox: &mut Outbox) -> Result<(), Close> {
+        let malformed = |error| Close::new(CloseCause::MalformedRequest, format!("ApiVersions: {error}"));
+        let bytes = frame.get(LENGTH_BYTES..).unwrap_or_default();
+        let header = RequestHeader::parse(bytes).map_err(malformed)?;
+        let body = bytes.get(header.body..).unwrap_or_default();
+        let (version, id) = (header.api_version, header.correlation_id);
+        let software = if version <= VERSIONS_UNDERSTOOD { versions::parse_request(version, body).map_err(malformed)? } else { None };
+        self.requests += 1;
+        moment.observer.request(api::API_VERSIONS, frame.len());
+
+        let client_id = header.client_id.and_then(|bytes| std::str::from_utf8(bytes).ok());
+        let software = software.filter(|software| software.is_acceptable()).map(|software| (software.name, software.version));
+        let announcement = |id| versions::encode_request(if software.is_some() { ANNOUNCED_VERSION } else { 0 }, id, client_id, software);
+        let answer = self.versions_answer(version, id, body, moment);
+        if self.home == Home::Wanted {
+            outbox.to_home.push(announcement(id));
+            self.versions_answers.push_back(answer);
+            let (api_key, kind, frame_bytes) = (api::API_VERSIONS, Kind::Versions, frame.len());
+            self.push(InFlight { correlation_id: id, api_key, api_version: version, kind, frame_bytes, arrived: moment.now, sent: 0 });
+            return Ok(());
+        }
+        self.announcement = software.is_some().then(|| announcement(ANNOUNCEMENT_ID));
+        moment.observer.response(api::API_VERSIONS, answer.len(), 0, 0);
+        // Nothing is in flight on a home that was never wanted, so the answer's turn is now.
+        outbox.to_client.push(answer);
+        Ok(())
+    }
+
+    fn versions_answer<O>(&self, version: i16, correlation_id: i32, body: &[u8], moment: &Moment<'_, O>) -> Bytes {
+        let valid = version > VERSIONS_UNDERSTOOD
+            || versions::parse_request(version, body).is_ok_and(|software| software.is_none_or(|software| software.is_acceptable()));
+        match &moment.view.offer {
+            Some(offer) if valid => versions::encode_response(offer, version, correlation_id),
+            Some(_) | None => versions::encode_refusal(versions::INVALID_REQUEST, version, correlation_id),
+        }
+    }
+
+    fn raw_frame(&self, tokens: u32, length: usize, peeked: Option<Peek>, body: &[u8]) -> RawFrame {
+        match peeked {
+            Some(peek) if sasl::ends_raw(tokens, &peek) => RawFrame::Request(peek),
+            Some(_) => RawFrame::Token,
+            None if tokens == 0 || body.len() >= length.min(RAW_PEEK_BYTES) => RawFrame::Token,
+            None => RawFrame::Unclear,
+        }
+    }
+
+    fn pass_token<O>(&mut self, frame_bytes: usize, moment: &Moment<'_, O>) -> Next {
+        if let Sasl::Raw { tokens } = &mut self.sasl {
+            *tokens += 1;
+        }
+        let api_key = api::SASL_AUTHENTICATE;
+        self.push(InFlight { correlation_id: 0, api_key, api_version: 0, kind: Kind::Token, frame_bytes, arrived: moment.now, sent: 0 });
+        Next::Pass(frame_bytes)
+    }
+
+    fn refused_length(&self, field: [u8; LENGTH_BYTES], length: i32, max: usize) -> Close {
+        match stranger(field) {
+            Some(protocol) if !self.greeted => Close::new(CloseCause::NotKafka, format!("the first bytes are {protocol}, this port speaks plaintext Kafka")),
+            Some(_) | None => Close::new(CloseCause::FrameTooLarge, format!("a frame length of {length}; limits.frame_bytes is {max}")),
+        }
+    }
+
+    fn malformed(&self, field: [u8; LENGTH_BYTES], error: impl std::fmt::Display) -> Close {
+        match stranger(field) {
+            Some(protocol) if !self.greeted => Close::new(CloseCause::NotKafka, format!("the first bytes are {protocol}, this port speaks plaintext Kafka")),
+            Some(_) | None => Close::new(CloseCause::MalformedRequest, error.to_string()),
+        }
+    }
+}
+
+/// What a frame inside a raw SASL exchange is.
+enum RawFrame {
+    Token,
+    Request(Peek),
+    /// Too little of it has arrived to tell.
+    Unclear,
+}
+
+/// Bytes after which a frame whose header does not parse is a token: more than any client's header.
+const RAW_PEEK_BYTES: usize = 64;
+
+/// The highest ApiVersions request that Leeward reads; a higher one is answered with error 35 as KIP-511 says.
+const VERSIONS_UNDERSTOOD: i16 = 5;
+
+/// The ApiVersions version with which a client's name is told to a broker: the first that carries it.
+const ANNOUNCED_VERSION: i16 = 3;
+
+/// The correlation id of the announcement. Its answer is matched by its place, so it need not be unique.
+pub(super) const ANNOUNCEMENT_ID: i32 = i32::MAX;

@@ -1,0 +1,123 @@
+//! What Leeward tells about itself: metrics and events. Made once and handed around; there are no globals.
+//!
+//! Every worker thread writes counters of its own ([`WorkerMetrics`]); a scrape sums them up. What is counted off the hot path
+//! (the cluster, reloads) is written through [`Telemetry`] by anybody; [`events`] does it together with the log line.
+
+mod counter;
+mod error_names;
+pub mod events;
+mod histogram;
+pub mod logs;
+pub mod names;
+mod process;
+mod render;
+mod totals;
+mod worker;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+pub use process::ProcessFigures;
+pub use totals::Totals;
+pub use worker::{Refusal, Side, WorkerMetrics};
+
+use crate::cluster::View;
+use render::Scrape;
+use worker::Shard;
+
+/// The reading end of all counters, and the writing end of what is not on the hot path.
+#[derive(Debug)]
+pub struct Telemetry {
+    shards: Vec<Arc<Shard>>,
+    view: Mutex<ViewFigures>,
+    refreshes_done: AtomicU64,
+    refreshes_failed: AtomicU64,
+    reloads_done: AtomicU64,
+    reloads_failed: AtomicU64,
+}
+
+impl Telemetry {
+    /// One [`WorkerMetrics`] for each worker thread, to be given away once.
+    pub fn new(workers: usize) -> (Arc<Self>, Vec<WorkerMetrics>) {
+        let shards: Vec<_> = (0..workers).map(|_| Arc::new(Shard::default())).collect();
+        let writers = shards.iter().map(|shard| WorkerMetrics::new(Arc::clone(shard))).collect();
+        let telemetry = Self {
+            shards,
+            view: Mutex::default(),
+            refreshes_done: AtomicU64::new(0),
+            refreshes_failed: AtomicU64::new(0),
+            reloads_done: AtomicU64::new(0),
+            reloads_failed: AtomicU64::new(0),
+        };
+        (Arc::new(telemetry), writers)
+    }
+
+    /// The exposition for Prometheus, in OpenMetrics text ([`Telemetry::CONTENT_TYPE`]).
+    pub fn render(&self) -> String {
+        render::render(Scrape { totals: self.totals(), cluster: self.cluster(), process: ProcessFigures::read(), workers: self.shards.len() })
+    }
+
+    /// The media type of [`Telemetry::render`].
+    pub const CONTENT_TYPE: &'static str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+    /// All workers' counters, summed up now.
+    pub fn totals(&self) -> Totals {
+        Totals::of(self.shards.iter().map(|shard| &**shard))
+    }
+
+    /// A new picture of the cluster was published.
+    pub fn view_published(&self, view: &View) {
+        let reachable = view.brokers.values().map(|broker| (broker.node_id, broker.reachable)).collect();
+        *self.view.lock().unwrap_or_else(PoisonError::into_inner) = ViewFigures { generation: view.generation, reachable };
+    }
+
+    /// Leeward has read the cluster's metadata.
+    pub fn refresh_done(&self) {
+        self.refreshes_done.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn refresh_failed(&self) {
+        self.refreshes_failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn reload_done(&self) {
+        self.reloads_done.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn reload_failed(&self) {
+        self.reloads_failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn cluster(&self) -> ClusterFigures {
+        let view = self.view.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        ClusterFigures {
+            generation: view.generation,
+            reachable: view.reachable,
+            refreshes_done: self.refreshes_done.load(Ordering::Relaxed),
+            refreshes_failed: self.refreshes_failed.load(Ordering::Relaxed),
+            reloads_done: self.reloads_done.load(Ordering::Relaxed),
+            reloads_failed: self.reloads_failed.load(Ordering::Relaxed),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Default)]
+struct ViewFigures {
+    generation: u64,
+    reachable: BTreeMap<i32, bool>,
+}
+
+/// What is known about the cluster and counted off the hot path.
+#[derive(Debug, Clone, Default)]
+struct ClusterFigures {
+    generation: u64,
+    reachable: BTreeMap<i32, bool>,
+    refreshes_done: u64,
+    refreshes_failed: u64,
+    reloads_done: u64,
+    reloads_failed: u64,
+}

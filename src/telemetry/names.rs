@@ -1,0 +1,90 @@
+//! Every metric: its name, unit, labels and what it says. What is rendered and what stands here are the same; a test holds that.
+
+/// What a metric is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+/// The unit that ends a metric's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    None,
+    Seconds,
+    Bytes,
+}
+
+/// One metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Metric {
+    /// Without unit and without `_total`.
+    pub base: &'static str,
+    pub kind: Kind,
+    pub unit: Unit,
+    pub labels: &'static [&'static str],
+    pub help: &'static str,
+}
+
+impl Metric {
+    /// The name in an expression of Prometheus; that of a histogram is followed by `_bucket`, `_sum` or `_count`.
+    pub fn name(&self) -> String {
+        let unit = match self.unit {
+            Unit::None => "",
+            Unit::Seconds => "_seconds",
+            Unit::Bytes => "_bytes",
+        };
+        let total = if self.kind == Kind::Counter { "_total" } else { "" };
+        format!("{}{unit}{total}", self.base)
+    }
+}
+
+macro_rules! metrics {
+    ($($id:ident: $kind:ident $base:literal $unit:ident [$($label:literal),*] $help:literal;)*) => {
+        $(pub(super) const $id: Metric = Metric { base: $base, kind: Kind::$kind, unit: Unit::$unit, labels: &[$($label),*], help: $help };)*
+        /// Every metric, in the order in which they are rendered.
+        pub const METRICS: &[Metric] = &[$($id),*];
+    };
+}
+
+metrics! {
+    REQUESTS: Counter "leeward_requests" None ["api"] "Requests read from clients";
+    REQUEST_BYTES: Counter "leeward_request" Bytes ["api"] "Bytes of those requests, length fields included";
+    RESPONSES: Counter "leeward_responses" None ["api"] "Responses handed to clients";
+    RESPONSE_BYTES: Counter "leeward_response" Bytes ["api"] "Bytes of those responses, length fields included";
+    BROKER_TIME: Histogram "leeward_broker_time" Seconds ["api"] "From a request's leaving to the arrival of its answer: the broker and the way to it";
+    OWN_TIME: Histogram "leeward_own_time" Seconds ["api"] "All other time between a request's arrival and its answer's leaving: Leeward itself";
+    ERRORS: Counter "leeward_errors" None ["api", "error"] "Error codes that brokers answered";
+    UNKNOWN_API: Counter "leeward_unknown_api_requests" None [] "Requests with an API key that Leeward does not know; they pass untouched";
+    IN_FLIGHT_REQUESTS: Gauge "leeward_in_flight_requests" None [] "Requests that brokers have not answered";
+    IN_FLIGHT_BYTES: Gauge "leeward_in_flight" Bytes [] "Bytes of those requests";
+    HELD_REQUESTS: Gauge "leeward_held_requests" None [] "Requests that are kept until they can be sent";
+    HELD_BYTES: Gauge "leeward_held" Bytes [] "Bytes of those requests";
+    SESSIONS: Gauge "leeward_sessions" None [] "Client connections";
+    SESSIONS_OPENED: Counter "leeward_sessions_opened" None [] "Client connections accepted";
+    SESSIONS_CLOSED: Counter "leeward_sessions_closed" None ["cause", "fault"] "Client connections ended, by why and by whose doing";
+    SESSIONS_REFUSED: Counter "leeward_sessions_refused" None ["reason"] "Client connections turned away when they were accepted";
+    READS_PAUSED: Counter "leeward_reads_paused" None ["reason"] "Times that reading from a client paused";
+    UPSTREAM_CONNECTIONS: Gauge "leeward_upstream_connections" None [] "Connections to brokers";
+    UPSTREAM_OPENED: Counter "leeward_upstream_connections_opened" None [] "Connections to brokers established";
+    UPSTREAM_DIALS_FAILED: Counter "leeward_upstream_dials_failed" None [] "Addresses of brokers that did not accept a connection";
+    READS: Counter "leeward_reads" None ["side"] "Reading system calls on sockets";
+    READ_BYTES: Counter "leeward_read" Bytes ["side"] "Bytes read from sockets";
+    WRITES: Counter "leeward_writes" None ["side"] "Writing system calls on sockets";
+    WRITTEN_BYTES: Counter "leeward_written" Bytes ["side"] "Bytes written to sockets";
+    BUFFERS: Gauge "leeward_buffers" None ["state"] "Pooled buffers that carry bytes (out) and that wait (free)";
+    BROKERS: Gauge "leeward_brokers" None [] "Brokers known";
+    BROKER_REACHABLE: Gauge "leeward_broker_reachable" None ["node_id"] "1 where the broker answered Leeward's last question";
+    VIEW_GENERATION: Gauge "leeward_view_generation" None [] "Counts the pictures of the cluster; a standing number is a quiet cluster";
+    METADATA_REFRESHES: Counter "leeward_metadata_refreshes" None ["result"] "Leeward's own readings of the cluster's metadata";
+    CONFIG_RELOADS: Counter "leeward_config_reloads" None ["result"] "Reloads of the configuration";
+    WORKERS: Gauge "leeward_workers" None [] "Threads that carry sessions";
+    BUILD_INFO: Gauge "leeward_build_info" None ["version"] "Always 1";
+    PROCESS_CPU: Counter "process_cpu" Seconds [] "CPU time of this process, user and system";
+    PROCESS_RSS: Gauge "process_resident_memory" Bytes [] "Memory of this process that is resident";
+    PROCESS_FDS: Gauge "process_open_fds" None [] "Open file descriptors of this process";
+    PROCESS_FDS_MAX: Gauge "process_max_fds" None [] "Most file descriptors that this process may open";
+    PROCESS_START: Gauge "process_start_time" Seconds [] "When this process started, since 1970";
+    PROCESS_THREADS: Gauge "process_threads" None [] "Threads of this process";
+}

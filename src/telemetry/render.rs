@@ -1,0 +1,198 @@
+//! From totals to the text that Prometheus reads (OpenMetrics).
+
+use std::fmt;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::{Registry, Unit as OpenMetricsUnit};
+
+use super::ClusterFigures;
+use super::error_names;
+use super::histogram::HistogramTotals;
+use super::names::{self, Kind, Metric, Unit};
+use super::process::ProcessFigures;
+use super::totals::{ApiTotals, Totals};
+use super::worker::{Refusal, Side};
+use crate::session::{CloseCause, Pause};
+use crate::wire::{Api, api};
+
+/// What is rendered, taken at one moment.
+#[derive(Debug)]
+pub(super) struct Scrape {
+    pub(super) totals: Totals,
+    pub(super) cluster: ClusterFigures,
+    pub(super) process: ProcessFigures,
+    pub(super) workers: usize,
+}
+
+/// The whole exposition, its end marker included.
+pub(super) fn render(scrape: Scrape) -> String {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(scrape));
+    let mut text = String::with_capacity(16 << 10);
+    match prometheus_client::encoding::text::encode(&mut text, &registry) {
+        Ok(()) => text,
+        // Writing into a String does not fail; should the encoder refuse, half an exposition would be worse than none.
+        Err(fmt::Error) => "# EOF\n".to_owned(),
+    }
+}
+
+impl Collector for Scrape {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut out = Out { encoder };
+        self.traffic(&mut out)?;
+        self.in_flight(&mut out)?;
+        self.sessions(&mut out)?;
+        self.sockets(&mut out)?;
+        self.cluster(&mut out)?;
+        self.process(&mut out)
+    }
+}
+
+impl Scrape {
+    fn traffic(&self, out: &mut Out<'_>) -> fmt::Result {
+        let count = |read: fn(&ApiTotals) -> u64| self.seen().map(move |(name, api)| ([("api", name)], read(api)));
+        out.counters(&names::REQUESTS, count(|api| api.requests))?;
+        out.counters(&names::REQUEST_BYTES, count(|api| api.request_bytes))?;
+        out.counters(&names::RESPONSES, count(|api| api.broker_time.count()))?;
+        out.counters(&names::RESPONSE_BYTES, count(|api| api.response_bytes))?;
+        out.histograms(&names::BROKER_TIME, self.seen().map(|(name, api)| ([("api", name)], &api.broker_time)))?;
+        out.histograms(&names::OWN_TIME, self.seen().map(|(name, api)| ([("api", name)], &api.own_time)))?;
+        let errors = self.seen().flat_map(|(name, api)| {
+            let seen = api.errors.iter().enumerate().filter(|(_, count)| **count > 0);
+            seen.map(move |(index, count)| ([("api", name), ("error", error_names::name(index))], *count))
+        });
+        out.counters(&names::ERRORS, errors)?;
+        out.counters(&names::UNKNOWN_API, [([], self.totals.unknown_api)])
+    }
+
+    fn in_flight(&self, out: &mut Out<'_>) -> fmt::Result {
+        out.gauges(&names::IN_FLIGHT_REQUESTS, [([], self.totals.in_flight_requests)])?;
+        out.gauges(&names::IN_FLIGHT_BYTES, [([], self.totals.in_flight_bytes)])?;
+        out.gauges(&names::HELD_REQUESTS, [([], self.totals.held_requests)])?;
+        out.gauges(&names::HELD_BYTES, [([], self.totals.held_bytes)])
+    }
+
+    fn sessions(&self, out: &mut Out<'_>) -> fmt::Result {
+        let totals = &self.totals;
+        out.gauges(&names::SESSIONS, [([], totals.sessions())])?;
+        out.counters(&names::SESSIONS_OPENED, [([], totals.sessions_opened)])?;
+        // All causes from the start: an alert on a cause must not wait for its first case.
+        let closed = CloseCause::ALL.iter().zip(totals.sessions_closed);
+        out.counters(&names::SESSIONS_CLOSED, closed.map(|(cause, count)| ([("cause", cause.label()), ("fault", fault(*cause))], count)))?;
+        let refused = Refusal::ALL.iter().zip(totals.sessions_refused);
+        out.counters(&names::SESSIONS_REFUSED, refused.map(|(reason, count)| ([("reason", reason.label())], count)))?;
+        let pauses = Pause::ALL.iter().zip(totals.pauses);
+        out.counters(&names::READS_PAUSED, pauses.map(|(reason, count)| ([("reason", reason.label())], count)))?;
+        out.gauges(&names::UPSTREAM_CONNECTIONS, [([], totals.upstream_connections())])?;
+        out.counters(&names::UPSTREAM_OPENED, [([], totals.upstream_opened)])?;
+        out.counters(&names::UPSTREAM_DIALS_FAILED, [([], totals.dials_failed)])
+    }
+
+    fn sockets(&self, out: &mut Out<'_>) -> fmt::Result {
+        let sides = || Side::ALL.iter().map(|side| [("side", side.label())]).zip(self.totals.io);
+        out.counters(&names::READS, sides().map(|(labels, io)| (labels, io.reads)))?;
+        out.counters(&names::READ_BYTES, sides().map(|(labels, io)| (labels, io.read_bytes)))?;
+        out.counters(&names::WRITES, sides().map(|(labels, io)| (labels, io.writes)))?;
+        out.counters(&names::WRITTEN_BYTES, sides().map(|(labels, io)| (labels, io.written_bytes)))?;
+        out.gauges(&names::BUFFERS, [([("state", "out")], self.totals.buffers_out), ([("state", "free")], self.totals.buffers_free)])
+    }
+
+    fn cluster(&self, out: &mut Out<'_>) -> fmt::Result {
+        let cluster = &self.cluster;
+        out.gauges(&names::BROKERS, [([], u64::try_from(cluster.reachable.len()).unwrap_or(u64::MAX))])?;
+        let nodes: Vec<_> = cluster.reachable.iter().map(|(node_id, reachable)| (node_id.to_string(), u64::from(*reachable))).collect();
+        out.gauges(&names::BROKER_REACHABLE, nodes.iter().map(|(node_id, reachable)| ([("node_id", node_id.as_str())], *reachable)))?;
+        out.gauges(&names::VIEW_GENERATION, [([], cluster.generation)])?;
+        out.counters(&names::METADATA_REFRESHES, results(cluster.refreshes_done, cluster.refreshes_failed))?;
+        out.counters(&names::CONFIG_RELOADS, results(cluster.reloads_done, cluster.reloads_failed))?;
+        out.gauges(&names::WORKERS, [([], u64::try_from(self.workers).unwrap_or(u64::MAX))])?;
+        out.gauges(&names::BUILD_INFO, [([("version", env!("CARGO_PKG_VERSION"))], 1)])
+    }
+
+    fn process(&self, out: &mut Out<'_>) -> fmt::Result {
+        let process = &self.process;
+        out.family(&names::PROCESS_CPU, process.cpu_seconds.map(|value| ([], value)), |encoder, value| {
+            encoder.encode_counter::<NoLabelSet, _, f64>(value, None)
+        })?;
+        out.gauges(&names::PROCESS_RSS, process.resident_bytes.map(|value| ([], value)))?;
+        out.gauges(&names::PROCESS_FDS, process.open_fds.map(|value| ([], value)))?;
+        out.gauges(&names::PROCESS_FDS_MAX, process.max_fds.map(|value| ([], value)))?;
+        out.family(&names::PROCESS_START, process.start_seconds.map(|value| ([], value)), |encoder, value| encoder.encode_gauge(value))?;
+        out.gauges(&names::PROCESS_THREADS, process.threads.map(|value| ([], value)))
+    }
+
+    /// API keys that were seen, and those that a dashboard is built on, seen or not.
+    fn seen(&self) -> impl Iterator<Item = (&'static str, &ApiTotals)> {
+        const ALWAYS: [i16; 4] = [api::PRODUCE, api::FETCH, api::METADATA, api::API_VERSIONS];
+        let names = Api::all().iter().map(|api| (api.name, ALWAYS.contains(&api.key))).chain([("Unknown", false)]);
+        let rows = names.zip(&self.totals.apis);
+        rows.filter(|((_, always), api)| *always || api.requests > 0 || api.broker_time.count() > 0 || api.errors.iter().any(|count| *count > 0))
+            .map(|((name, _), api)| (name, api))
+    }
+}
+
+fn results(done: u64, failed: u64) -> [([(&'static str, &'static str); 1], u64); 2] {
+    [([("result", "done")], done), ([("result", "failed")], failed)]
+}
+
+fn fault(cause: CloseCause) -> &'static str {
+    use crate::session::close::Fault;
+    match cause.fault() {
+        Fault::None => "none",
+        Fault::Client => "client",
+        Fault::Broker => "broker",
+        Fault::Leeward => "leeward",
+    }
+}
+
+/// Writes one family after the other.
+struct Out<'a> {
+    encoder: DescriptorEncoder<'a>,
+}
+
+impl Out<'_> {
+    fn counters<'l, const N: usize>(&mut self, metric: &Metric, rows: impl IntoIterator<Item = ([(&'l str, &'l str); N], u64)>) -> fmt::Result {
+        self.family(metric, rows, |encoder, value| encoder.encode_counter::<NoLabelSet, _, u64>(value, None))
+    }
+
+    fn gauges<'l, const N: usize>(&mut self, metric: &Metric, rows: impl IntoIterator<Item = ([(&'l str, &'l str); N], u64)>) -> fmt::Result {
+        self.family(metric, rows, |encoder, value| encoder.encode_gauge(value))
+    }
+
+    fn histograms<'l, const N: usize>(
+        &mut self,
+        metric: &Metric,
+        rows: impl IntoIterator<Item = ([(&'l str, &'l str); N], &'l HistogramTotals)>,
+    ) -> fmt::Result {
+        self.family(metric, rows, |encoder, value| encoder.encode_histogram::<NoLabelSet>(value.sum_seconds(), value.count(), &value.in_seconds(), None))
+    }
+
+    fn family<'l, V, const N: usize>(
+        &mut self,
+        metric: &Metric,
+        rows: impl IntoIterator<Item = ([(&'l str, &'l str); N], V)>,
+        write: impl Fn(&mut MetricEncoder<'_>, &V) -> fmt::Result,
+    ) -> fmt::Result {
+        let kind = match metric.kind {
+            Kind::Counter => MetricType::Counter,
+            Kind::Gauge => MetricType::Gauge,
+            Kind::Histogram => MetricType::Histogram,
+        };
+        let unit = match metric.unit {
+            Unit::None => None,
+            Unit::Seconds => Some(OpenMetricsUnit::Seconds),
+            Unit::Bytes => Some(OpenMetricsUnit::Bytes),
+        };
+        let mut encoder = self.encoder.encode_descriptor(metric.base, metric.help, unit.as_ref(), kind)?;
+        for (labels, value) in rows {
+            if N == 0 {
+                write(&mut encoder, &value)?;
+            } else {
+                write(&mut encoder.encode_family(&labels)?, &value)?;
+            }
+        }
+        Ok(())
+    }
+}

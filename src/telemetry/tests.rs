@@ -1,0 +1,156 @@
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::events::{ConfigRejected, ConfigReloaded, DialFailed, RefreshFailed, SessionClosed, SessionRefused};
+use super::names::{Kind, METRICS};
+use super::*;
+use crate::cluster::Broker;
+use crate::config::{ConfigErrors, HostPort};
+use crate::session::{CloseCause, Observer, Pause};
+
+/// Names of the families that `text` describes, in their order, with unit but without `_total`.
+fn families(text: &str) -> Vec<String> {
+    text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).map(|rest| rest.split_whitespace().next().unwrap().to_owned()).collect()
+}
+
+fn peer() -> SocketAddr {
+    "127.0.0.1:4".parse().unwrap()
+}
+
+/// Something of everything on two workers.
+fn busy() -> Arc<Telemetry> {
+    let (telemetry, workers) = Telemetry::new(2);
+    for metrics in workers.into_iter().map(Rc::new) {
+        metrics.session_opened();
+        metrics.session_opened();
+        SessionClosed { peer: peer(), node_id: Some(3), cause: CloseCause::NotKafka, detail: &"an HTTP request", requests: 0, lasted: Duration::ZERO }
+            .emit(&metrics);
+        SessionRefused { peer: None, reason: Refusal::AcceptFailed, detail: &"no descriptors" }.emit(&metrics);
+        DialFailed { address: &HostPort { host: "a".to_owned(), port: 1 }, node_id: None, error: &"refused" }.emit(&metrics);
+        metrics.upstream_opened();
+        metrics.request(0, 100);
+        metrics.response(0, 60, 2_000_000, 20_000);
+        metrics.request(77, 10);
+        metrics.request(1234, 10);
+        metrics.unknown_api();
+        metrics.error(0, 6);
+        metrics.error(0, 999);
+        metrics.paused(Pause::BytesInFlight);
+        metrics.in_flight(2, 200);
+        metrics.held(1, 100);
+        metrics.buffers(3, 5);
+        metrics.read(Side::Client, 120);
+        metrics.write(Side::Broker, 120);
+    }
+    telemetry.refresh_done();
+    RefreshFailed { address: &HostPort { host: "a".to_owned(), port: 1 }, error: &"refused", in_a_row: 1 }.emit(&telemetry);
+    ConfigReloaded { applied: &[], needs_restart: &[] }.emit(&telemetry);
+    ConfigRejected { errors: &ConfigErrors(Vec::new()) }.emit(&telemetry);
+    telemetry.view_published(&View { generation: 9, brokers: [(1001, broker(1001, true)), (1002, broker(1002, false))].into(), ..Default::default() });
+    telemetry
+}
+
+fn broker(node_id: i32, reachable: bool) -> Broker {
+    let upstream = HostPort { host: "b".to_owned(), port: 9092 };
+    Broker { node_id, upstream, rack: None, virtual_port: 1, listed: true, offer: None, reachable }
+}
+
+#[test]
+fn what_is_rendered_and_the_table_are_the_same() {
+    let (telemetry, _workers) = Telemetry::new(1);
+    for text in [telemetry.render(), busy().render()] {
+        let table: Vec<_> = METRICS.iter().map(|metric| metric.name().trim_end_matches("_total").to_owned()).collect();
+        assert_eq!(families(&text), table);
+        assert!(text.ends_with("# EOF\n"));
+    }
+    let names: BTreeSet<_> = METRICS.iter().map(names::Metric::name).collect();
+    assert_eq!(names.len(), METRICS.len());
+}
+
+#[test]
+fn every_row_belongs_to_its_family_and_has_its_labels() {
+    let text = busy().render();
+    let mut seen = BTreeSet::new();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let (name, rest) = line.split_once(['{', ' ']).unwrap();
+        let metric = METRICS.iter().find(|metric| match metric.kind {
+            Kind::Counter | Kind::Gauge => metric.name() == name,
+            Kind::Histogram => ["_bucket", "_sum", "_count"].iter().any(|end| format!("{}{end}", metric.name()) == name),
+        });
+        let metric = metric.unwrap_or_else(|| panic!("{line} is in no family"));
+        let labels: Vec<_> = if line.contains('{') {
+            rest.split("\",").map(|label| label.split('=').next().unwrap()).filter(|label| *label != "le").collect()
+        } else {
+            Vec::new()
+        };
+        assert_eq!(labels, metric.labels, "{line}");
+        seen.insert(metric.base);
+    }
+    assert_eq!(seen, METRICS.iter().map(|metric| metric.base).collect());
+}
+
+#[test]
+fn workers_are_summed() {
+    let text = busy().render();
+    for row in [
+        "leeward_requests_total{api=\"Produce\"} 2",
+        "leeward_request_bytes_total{api=\"Produce\"} 200",
+        "leeward_responses_total{api=\"Produce\"} 2",
+        "leeward_response_bytes_total{api=\"Produce\"} 120",
+        "leeward_requests_total{api=\"ShareGroupDescribe\"} 2",
+        "leeward_requests_total{api=\"Unknown\"} 2",
+        "leeward_requests_total{api=\"Fetch\"} 0",
+        "leeward_broker_time_seconds_bucket{le=\"0.001\",api=\"Produce\"} 0",
+        "leeward_broker_time_seconds_bucket{le=\"0.0025\",api=\"Produce\"} 2",
+        "leeward_broker_time_seconds_bucket{le=\"+Inf\",api=\"Produce\"} 2",
+        "leeward_broker_time_seconds_sum{api=\"Produce\"} 0.004",
+        "leeward_own_time_seconds_count{api=\"Produce\"} 2",
+        "leeward_errors_total{api=\"Produce\",error=\"NOT_LEADER_OR_FOLLOWER\"} 2",
+        "leeward_errors_total{api=\"Produce\",error=\"OTHER\"} 2",
+        "leeward_unknown_api_requests_total 2",
+        "leeward_in_flight_requests 4",
+        "leeward_in_flight_bytes 400",
+        "leeward_held_requests 2",
+        "leeward_sessions 2",
+        "leeward_sessions_opened_total 4",
+        "leeward_sessions_closed_total{cause=\"not_kafka\",fault=\"client\"} 2",
+        "leeward_sessions_closed_total{cause=\"idle\",fault=\"none\"} 0",
+        "leeward_sessions_refused_total{reason=\"accept_failed\"} 2",
+        "leeward_reads_paused_total{reason=\"bytes_in_flight\"} 2",
+        "leeward_upstream_connections 2",
+        "leeward_upstream_dials_failed_total 2",
+        "leeward_reads_total{side=\"client\"} 2",
+        "leeward_read_bytes_total{side=\"client\"} 240",
+        "leeward_written_bytes_total{side=\"broker\"} 240",
+        "leeward_buffers{state=\"out\"} 6",
+        "leeward_brokers 2",
+        "leeward_broker_reachable{node_id=\"1001\"} 1",
+        "leeward_broker_reachable{node_id=\"1002\"} 0",
+        "leeward_view_generation 9",
+        "leeward_metadata_refreshes_total{result=\"done\"} 1",
+        "leeward_metadata_refreshes_total{result=\"failed\"} 1",
+        "leeward_config_reloads_total{result=\"failed\"} 1",
+        "leeward_workers 2",
+    ] {
+        assert!(text.lines().any(|line| line == row), "{row} is not in\n{text}");
+    }
+    assert!(!text.contains("api=\"Heartbeat\""), "keys that were never seen have no rows");
+}
+
+#[test]
+fn a_gauge_may_begin_on_one_worker_and_end_on_another() {
+    let (telemetry, workers) = Telemetry::new(2);
+    workers[0].in_flight(-1, -50);
+    workers[1].in_flight(3, 150);
+    assert_eq!((telemetry.totals().in_flight_requests, telemetry.totals().in_flight_bytes), (2, 100));
+    workers[0].in_flight(-3, -150);
+    assert_eq!((telemetry.totals().in_flight_requests, telemetry.totals().in_flight_bytes), (0, 0));
+}
+
+#[test]
+fn an_idle_exposition_stays_small() {
+    let (telemetry, _workers) = Telemetry::new(64);
+    assert!(telemetry.render().len() < 24 << 10);
+}
