@@ -85,6 +85,8 @@ impl Properties {
         self.set("auto.create.topics.enable", false);
         self.set("default.replication.factor", 3);
         self.set("min.insync.replicas", 2);
+        // The records of these tests have fixed times, long ago: by default brokers would delete them.
+        self.set("log.retention.ms", -1);
         self.set("offsets.topic.replication.factor", 3);
         self.set("offsets.topic.num.partitions", 6);
         self.set("transaction.state.log.replication.factor", 3);
