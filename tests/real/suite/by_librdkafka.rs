@@ -1,7 +1,7 @@
 //! librdkafka: every compression and acks, an idempotent and a transactional producer, a group.
 
 use super::Scene;
-use super::by_java::committed;
+use super::by_java::{await_records, committed};
 use crate::clients::{COMPRESSIONS, librdkafka};
 use crate::records::{Shape, assert_same, make};
 use crate::steps::Steps;
@@ -48,10 +48,11 @@ fn transactions(scene: &mut Scene) {
     let topic = "rdkafka-transactions";
     let records = make(23, 95, 3, Shape::Everything);
     scene.java.create(topic, 3);
-    let bootstrap = scene.front.bootstrap();
-    librdkafka::transactions(bootstrap, topic, &records, CHUNK, "rdkafka-1");
+    let bootstrap = scene.front.bootstrap().to_owned();
+    librdkafka::transactions(&bootstrap, topic, &records, CHUNK, "rdkafka-1");
     let expected = committed(&records, CHUNK);
-    assert_same("read by librdkafka", &expected, &librdkafka::read(bootstrap, topic, 3, expected.len(), &[("isolation.level", "read_committed")]));
+    assert_same("read by librdkafka", &expected, &librdkafka::read(&bootstrap, topic, 3, expected.len(), &[("isolation.level", "read_committed")]));
+    await_records(scene, topic, expected.len());
     assert_same("read by Java", &expected, &scene.java.read_committed(topic));
 }
 
