@@ -11,7 +11,7 @@ const METADATA: Option<i16> = Some(3);
 
 #[test]
 fn a_broker_that_is_gone_costs_its_own_sessions_and_the_bootstrap_endpoint_takes_another() {
-    let (leeward, sandbox, _runtime) = Leeward::before_sandbox("");
+    let (leeward, sandbox, _runtime) = Leeward::before_sandbox("[log]\nfilter = \"debug\"");
     sandbox.kill(1).unwrap();
     until("that it is noticed", || leeward.metric("leeward_broker_reachable") == 2.0);
     let mut of_dead = Wire::connect(leeward.broker(1));

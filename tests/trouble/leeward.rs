@@ -62,11 +62,15 @@ impl Leeward {
         SocketAddr::from(([127, 0, 0, 1], self.base_port + node_id))
     }
 
-    /// The sum of all samples of a metric whose line contains every part of `name` that is separated by a space.
+    /// The sum of all samples of a metric; behind its name and a space, labels that they must have.
     pub(crate) fn metric(&self, name: &str) -> f64 {
         let Ok(mut answer) = ureq::get(format!("http://{}/metrics", self.admin)).call() else { return f64::NAN };
         let text = answer.body_mut().read_to_string().unwrap();
-        let sample = |line: &str| name.split(' ').all(|part| line.contains(part)).then(|| line.rsplit(' ').next()?.parse::<f64>().ok()).flatten();
+        let (name, labels) = name.split_once(' ').unwrap_or((name, ""));
+        let sample = |line: &str| {
+            let rest = line.strip_prefix(name).filter(|rest| rest.starts_with(['{', ' ']) && rest.contains(labels))?;
+            rest.rsplit(' ').next()?.parse::<f64>().ok()
+        };
         text.lines().filter(|line| !line.starts_with('#')).filter_map(sample).sum()
     }
 

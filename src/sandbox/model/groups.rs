@@ -190,7 +190,10 @@ pub(super) fn as_coordinator_error(error: ResponseError) -> ResponseError {
     }
     let is_append = matches!(
         error,
-        ResponseError::UnknownTopicOrPartition | ResponseError::NotEnoughReplicas | ResponseError::NotEnoughReplicasAfterAppend | ResponseError::RequestTimedOut
+        ResponseError::UnknownTopicOrPartition
+            | ResponseError::NotEnoughReplicas
+            | ResponseError::NotEnoughReplicasAfterAppend
+            | ResponseError::RequestTimedOut
     );
     if is_append { ResponseError::CoordinatorNotAvailable } else { error }
 }
