@@ -11,3 +11,6 @@ pub mod schema;
 pub mod versions;
 
 mod put;
+
+#[cfg(test)]
+mod properties;

@@ -22,6 +22,12 @@ pub(crate) struct Args {
     /// The relay to compare with
     #[arg(long, default_value = "haproxy")]
     pub(crate) against: Against,
+    /// Compare with this other leeward, a build of before a change, instead of with a relay
+    #[arg(long)]
+    pub(crate) baseline: Option<PathBuf>,
+    /// How to start the relay of `--against relay`, with {listen} and {broker} in it, instead of the one of this bench
+    #[arg(long)]
+    pub(crate) relay_command: Option<String>,
     /// Another leeward than the one that was built with this bench
     #[arg(long, default_value = env!("CARGO_BIN_EXE_leeward"))]
     pub(crate) leeward_bin: PathBuf,

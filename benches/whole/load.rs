@@ -1,6 +1,7 @@
 //! The load generator: a closed loop of one request repeated on some connections, each with a fixed number in flight, all on one thread.
 
 use std::collections::VecDeque;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,7 @@ use crate::setup;
 /// Read at once. Smaller than a Fetch response: a client takes it in parts as well.
 const BUFFER_BYTES: usize = 512 * 1024;
 /// Without any answer for so long, what is measured hangs.
-const SILENCE_MAX: Duration = Duration::from_secs(10);
+const SILENCE_MAX: Duration = Duration::from_secs(8);
 /// The first correlation ids belong to the setup of the connection.
 const FIRST_CORRELATION_ID: u32 = 100;
 
@@ -66,7 +67,10 @@ pub(crate) fn drive<T>(plan: &Plan<'_>, mut read: impl FnMut() -> Result<T>) -> 
         connection.send(plan.request, plan.in_flight, Instant::now())?;
     }
     loop {
-        poll.poll(&mut events, Some(Duration::from_millis(50)))?;
+        match poll.poll(&mut events, Some(Duration::from_millis(50))) {
+            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error.into()),
+            Err(_) | Ok(()) => {}
+        }
         let before = answered;
         for event in &events {
             let Token(index) = event.token();
@@ -85,7 +89,8 @@ pub(crate) fn drive<T>(plan: &Plan<'_>, mut read: impl FnMut() -> Result<T>) -> 
                 started = Some((Instant::now(), read()?));
             }
             None => {}
-            Some((start, reading)) if now >= start + plan.measure => {
+            // Only with an answer just now: a time that ends in silence is not over, it may be that nothing comes any more.
+            Some((start, reading)) if now >= start + plan.measure && answered > before => {
                 let seconds = (now - start).as_secs_f64();
                 let bytes = answered * (plan.request.len() + plan.response_bytes) as u64;
                 return Ok(Outcome { requests: answered, bytes, seconds, latency, before: reading, after: read()? });

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,8 @@ const LOG_TAIL: usize = 15;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Contender {
     Leeward,
+    /// Another build of Leeward.
+    Baseline,
     Haproxy,
     Relay,
     Direct,
@@ -33,6 +35,7 @@ impl Contender {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Contender::Leeward => "leeward",
+            Contender::Baseline => "baseline",
             Contender::Haproxy => "haproxy",
             Contender::Relay => "relay",
             Contender::Direct => "direct",
@@ -45,7 +48,7 @@ impl Contender {
         if !args.no_leeward {
             contenders.push(Contender::Leeward);
         }
-        contenders.extend(Self::peer(args.against));
+        contenders.extend(Self::peer(args));
         if !args.no_direct {
             contenders.push(Contender::Direct);
         }
@@ -53,8 +56,11 @@ impl Contender {
     }
 
     /// What Leeward is compared with.
-    pub(crate) fn peer(against: Against) -> Option<Self> {
-        match against {
+    pub(crate) fn peer(args: &Args) -> Option<Self> {
+        if args.baseline.is_some() {
+            return Some(Contender::Baseline);
+        }
+        match args.against {
             Against::Haproxy if in_path("haproxy") => Some(Contender::Haproxy),
             Against::Haproxy | Against::Relay => Some(Contender::Relay),
             Against::None => None,
@@ -78,9 +84,10 @@ impl Running {
         let folder = tempfile::tempdir()?;
         let mut running = Self { contender, bootstrap: broker, broker, process: None, folder };
         let started = match contender {
-            Contender::Leeward => running.start_leeward(args, broker),
+            Contender::Leeward => running.start_leeward(args, &args.leeward_bin, broker),
+            Contender::Baseline => running.start_leeward(args, args.baseline.as_deref().unwrap_or(&args.leeward_bin), broker),
             Contender::Haproxy => running.start_haproxy(args, broker),
-            Contender::Relay => running.start_relay(broker),
+            Contender::Relay => running.start_relay(args, broker),
             Contender::Direct => Ok(()),
         };
         running.explained(started)?;
@@ -105,7 +112,7 @@ impl Running {
         self.folder.path().join("log")
     }
 
-    fn start_leeward(&mut self, args: &Args, broker: SocketAddr) -> Result<()> {
+    fn start_leeward(&mut self, args: &Args, program: &Path, broker: SocketAddr) -> Result<()> {
         let [bootstrap, admin, virtual_broker] = free_ports()?;
         let config = self.folder.path().join("leeward.toml");
         let sessions = args.idle_connections + SPARE_SESSIONS;
@@ -119,10 +126,10 @@ impl Running {
         ];
         lines.extend(args.leeward_config.iter().cloned());
         fs::write(&config, lines.join("\n") + "\n")?;
-        if !args.leeward_bin.is_file() {
-            return Err(format!("{} is not there", args.leeward_bin.display()).into());
+        if !program.is_file() {
+            return Err(format!("{} is not there", program.display()).into());
         }
-        self.spawn(leashed(&args.leeward_bin).arg("run").arg("--config").arg(&config))?;
+        self.spawn(leashed(program).arg("run").arg("--config").arg(&config))?;
         self.bootstrap = bootstrap;
         self.broker = self.await_service(|| setup::learn_broker(bootstrap))?;
         if self.broker == broker {
@@ -149,7 +156,16 @@ impl Running {
         Ok(())
     }
 
-    fn start_relay(&mut self, broker: SocketAddr) -> Result<()> {
+    fn start_relay(&mut self, args: &Args, broker: SocketAddr) -> Result<()> {
+        if let Some(command) = &args.relay_command {
+            let [listen] = free_ports()?;
+            let command = command.replace("{listen}", &listen.to_string()).replace("{broker}", &broker.to_string());
+            let mut words = command.split_whitespace();
+            self.spawn(leashed(words.next().ok_or("--relay-command is empty")?).args(words))?;
+            (self.bootstrap, self.broker) = (listen, listen);
+            self.await_service(|| setup::learn_broker(listen))?;
+            return Ok(());
+        }
         let (process, listen) = start_own("relay", &["--relay-to", &broker.to_string()])?;
         self.process = Some(process);
         (self.bootstrap, self.broker) = (listen, listen);

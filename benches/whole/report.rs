@@ -86,7 +86,7 @@ impl Report {
         let cores = std::thread::available_parallelism().map_or(0, usize::from);
         let workers = args.workers;
         println!("{cores} cores; leeward with {workers} worker(s); medians of {} round(s) of {} s each, interleaved", args.rounds, args.seconds);
-        Self { peer: Contender::peer(args.against).filter(|_| !args.no_leeward), scenarios: Vec::new() }
+        Self { peer: Contender::peer(args).filter(|_| !args.no_leeward), scenarios: Vec::new() }
     }
 
     pub(crate) fn begin(&mut self, scenario: Scenario) {
@@ -115,6 +115,7 @@ impl Report {
         }
         let (metric, aim) = figures.scenario.aim();
         if let Some([min, median, max]) = self.peer.and_then(|peer| figures.ratio(peer, metric)) {
+            let aim = aim.filter(|_| self.peer == Some(Contender::Haproxy));
             let verdict = aim.map_or(String::new(), |aim| format!("; aim at most {aim:.2}: {}", met(median <= aim)));
             let peer = self.peer.map_or("", Contender::name);
             println!("  leeward / {peer}, {} round by round: {median:.2} (from {min:.2} to {max:.2}){verdict}", metric.names().0);
@@ -136,7 +137,7 @@ impl Report {
 
 impl Figures {
     fn contenders(&self) -> Vec<Contender> {
-        let known = [Contender::Leeward, Contender::Haproxy, Contender::Relay, Contender::Direct];
+        let known = [Contender::Leeward, Contender::Baseline, Contender::Haproxy, Contender::Relay, Contender::Direct];
         known.into_iter().filter(|contender| self.samples.iter().any(|(c, ..)| c == contender)).collect()
     }
 

@@ -1,4 +1,5 @@
-//! System calls of the proxy for each request, counted by `perf stat` while the load runs once more.
+//! System calls of the proxy for each request, counted by `perf stat` while the load runs once more. Its time and the load's are not exactly the same: good to
+//! a few percent under steady load, less where the rate drifts.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -11,7 +12,7 @@ use crate::report::{Metric, Sample};
 /// How long `perf` counts.
 const COUNTED: Duration = Duration::from_millis(700);
 /// What `perf` needs to attach and to end.
-const AROUND: Duration = Duration::from_millis(500);
+const AROUND: Duration = Duration::from_millis(800);
 const RECV: [&str; 4] = ["recvfrom", "recvmsg", "read", "readv"];
 const SEND: [&str; 4] = ["sendto", "sendmsg", "write", "writev"];
 
@@ -30,13 +31,17 @@ pub(crate) fn count(plan: &Plan<'_>, pid: u32) -> Result<Sample> {
         }
         Ok(())
     })?;
+    if let Some(mut perf) = perf {
+        perf.child().wait()?;
+    }
     let counted = std::fs::read_to_string(&output).map_err(|error| format!("perf stat counted nothing: {error}"))?;
     let requests = outcome.requests as f64 / outcome.seconds * COUNTED.as_secs_f64();
     let sum = |calls: &[&str]| -> f64 {
         let of = |event: &str| calls.iter().any(|call| event.strip_prefix("syscalls:sys_enter_") == Some(call));
         counts(&counted).filter(|(event, _)| of(event)).map(|(_, n)| n).sum()
     };
-    let all = counts(&counted).find(|(event, _)| *event == "raw_syscalls:sys_enter").map(|(_, n)| n).ok_or("perf stat counted no system calls")?;
+    // On a crowded machine the proxy may not have run at all while perf counted; then there is no figure.
+    let Some((_, all)) = counts(&counted).find(|(event, _)| *event == "raw_syscalls:sys_enter") else { return Ok(Vec::new()) };
     Ok(vec![(Metric::Recv, sum(&RECV) / requests), (Metric::Send, sum(&SEND) / requests), (Metric::Syscalls, all / requests)])
 }
 

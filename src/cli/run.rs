@@ -53,8 +53,8 @@ pub(super) struct Settings {
 impl Run {
     pub(super) fn run(self) -> Outcome {
         let (config, source) = self.settings.load()?;
-        logs::init(&config.log).map_err(|error| Failure::new(Exit::Failed, format!("cannot write a log: {error}")))?;
-        crate::app::run(config, &source).map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
+        let log = logs::init(&config.log).map_err(|error| Failure::new(Exit::Failed, format!("cannot write a log: {error}")))?;
+        crate::app::run(config, source, Some(log)).map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
         Ok(Exit::Done)
     }
 }

@@ -112,6 +112,11 @@ where
         }
     }
 
+    /// Requests that were read.
+    pub(super) fn requests(&self) -> u64 {
+        self.session.requests()
+    }
+
     /// Gives everything back. What the peers are still owed is written, and the sockets are closed so that it reaches them.
     pub(super) async fn finish(mut self, cause: CloseCause) {
         self.from_client.bytes.clear();
@@ -334,9 +339,11 @@ where
     }
 
     fn settle_buffers(&mut self) {
-        let pool = &mut self.context.pool.borrow_mut();
+        let pool = &mut *self.context.pool.borrow_mut();
         self.from_client.settle(pool);
         self.from_home.settle(pool);
+        let (out, free) = pool.counts();
+        self.context.metrics.buffers(out, free);
     }
 
     fn tell_in_flight(&mut self) {

@@ -5,6 +5,8 @@
 //!
 //! The table behind it comes from Kafka's own message definitions, see `schema/generate.py`.
 
+#[cfg(test)]
+pub(in crate::protocol) mod arbitrary;
 mod table;
 
 use crate::wire::{Cursor, WireError};

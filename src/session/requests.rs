@@ -142,6 +142,7 @@ impl Session {
     /// Makes the entry of a request that goes to the broker, dialling it for the first one.
     fn forward<O: Observer>(&mut self, peek: &Peek, frame_bytes: usize, moment: &Moment<'_, O>, outbox: &mut Outbox) {
         self.want_home(moment.now, outbox);
+        self.requests += 1;
         moment.observer.request(peek.api_key, frame_bytes);
         if peek.produce.is_some_and(|produce| produce.acks == 0) {
             return; // The broker does not answer it.
@@ -188,6 +189,7 @@ impl Session {
         let body = bytes.get(header.body..).unwrap_or_default();
         let (version, id) = (header.api_version, header.correlation_id);
         let software = if version <= VERSIONS_UNDERSTOOD { versions::parse_request(version, body).map_err(malformed)? } else { None };
+        self.requests += 1;
         moment.observer.request(api::API_VERSIONS, frame.len());
 
         let client_id = header.client_id.and_then(|bytes| std::str::from_utf8(bytes).ok());

@@ -1,0 +1,173 @@
+//! What clients are given to connect to: Leeward in front of a cluster, or, in the control arm, the cluster itself.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::cluster::Cluster;
+use crate::ports::{free_base, free_port};
+use crate::process::{Signal, Spec, Supervised, tail};
+use crate::steps::until;
+use crate::watch::{Rules, Seen, Watcher};
+use crate::wire::Wire;
+
+/// It asks a cluster that is up for its metadata, and binds a few ports.
+const READY_LIMIT: Duration = Duration::from_secs(30);
+/// Its own grace time is shorter than this.
+const END_LIMIT: Duration = Duration::from_secs(60);
+
+/// Which way clients go in this run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arm {
+    /// Through Leeward: what is tested.
+    Leeward,
+    /// To the brokers: shows that what is asked of Leeward holds of Kafka alone.
+    Direct,
+}
+
+impl Arm {
+    pub(crate) fn from_env() -> Self {
+        match std::env::var("LEEWARD_REAL_ARM").as_deref() {
+            Err(_) | Ok("" | "leeward") => Self::Leeward,
+            Ok("direct") => Self::Direct,
+            Ok(other) => panic!("LEEWARD_REAL_ARM={other}: allowed are leeward and direct"),
+        }
+    }
+}
+
+/// Leeward, running, with the watcher that sees whether anybody goes past it. In the control arm neither.
+pub(crate) struct Front {
+    bootstrap: String,
+    leeward: Option<Leeward>,
+    watcher: Option<Watcher>,
+}
+
+struct Leeward {
+    process: Supervised,
+    admin: String,
+    base_port: u16,
+}
+
+impl Front {
+    /// In front of `cluster`; `node_ids` are those that will ever be in it, so that their ports can be chosen free.
+    pub(crate) fn start(cluster: &Cluster, node_ids: &[i32]) -> Self {
+        match Arm::from_env() {
+            Arm::Direct => Self { bootstrap: cluster.bootstrap(), leeward: None, watcher: None },
+            Arm::Leeward => {
+                let leeward = Leeward::start(&cluster.bootstrap(), node_ids, cluster.log_path("leeward.log"));
+                cluster.rules().lock().unwrap().pids.insert(leeward.0.process.pid());
+                Self { bootstrap: leeward.1, leeward: Some(leeward.0), watcher: Some(Watcher::start(cluster.rules())) }
+            }
+        }
+    }
+
+    /// What a client is given as its bootstrap servers.
+    pub(crate) fn bootstrap(&self) -> &str {
+        &self.bootstrap
+    }
+
+    pub(crate) fn is_leeward(&self) -> bool {
+        self.leeward.is_some()
+    }
+
+    /// Where clients reach one broker: its virtual broker, or the broker itself.
+    pub(crate) fn address(&self, cluster: &Cluster, id: i32) -> String {
+        match &self.leeward {
+            Some(leeward) => format!("127.0.0.1:{}", leeward.base_port + u16::try_from(id).unwrap()),
+            None => cluster.address(id),
+        }
+    }
+
+    /// Every broker of the cluster is in the Metadata that clients get, at its virtual broker's address and nowhere else, and that address answers.
+    pub(crate) fn assert_brokers_advertised(&self, cluster: &Cluster) {
+        let expected: Vec<(i32, String)> = cluster.node_ids().into_iter().map(|id| (id, self.address(cluster, id))).collect();
+        until("every broker advertised at its virtual broker", READY_LIMIT, || {
+            let metadata = Wire::connect(self.bootstrap.split(',').next().unwrap())?.metadata(None)?;
+            let mut found: Vec<(i32, String)> =
+                metadata.brokers.iter().map(|broker| (broker.node_id.0, format!("{}:{}", broker.host.as_str(), broker.port))).collect();
+            found.sort();
+            if found == expected { Ok(()) } else { Err(format!("advertised {found:?}, expected {expected:?}")) }
+        });
+        for (id, address) in expected {
+            Wire::connect(&address).and_then(|mut wire| wire.api_versions()).unwrap_or_else(|error| panic!("broker {id} at {address}: {error}"));
+        }
+    }
+
+    /// Panics if a client went past Leeward since the start, or if the watcher saw nothing at all.
+    pub(crate) fn assert_no_leak(&mut self) {
+        if let Some(watcher) = self.watcher.take() {
+            watcher.finish().assert_no_leak();
+        }
+    }
+
+    /// Ends the watch and gives what was seen, for a test in which somebody is meant to be caught.
+    pub(crate) fn end_watch(&mut self) -> Option<Seen> {
+        self.watcher.take().map(Watcher::finish)
+    }
+
+    /// Begins a new watch.
+    pub(crate) fn watch(&mut self, cluster: &Cluster) {
+        if self.is_leeward() {
+            self.watcher = Some(Watcher::start(cluster.rules()));
+        }
+    }
+
+    /// SIGTERM: it must end by itself with exit code 0, its admin endpoint having been ready and alive to the last.
+    pub(crate) fn assert_graceful_end(&mut self) {
+        let Some(leeward) = &mut self.leeward else { return };
+        for path in ["/livez", "/readyz", "/metrics", "/v1/status"] {
+            let (status, body) = get(&leeward.admin, path).unwrap_or_else(|error| panic!("GET {path}: {error}"));
+            assert_eq!(status, 200, "GET {path}: {body}");
+        }
+        leeward.process.signal(Signal::Term);
+        let code = leeward.process.await_exit(END_LIMIT);
+        assert_eq!(code, 0, "Leeward's exit code after SIGTERM; its log ends:\n{}", tail(leeward.process.log(), 20));
+    }
+}
+
+impl Drop for Front {
+    fn drop(&mut self) {
+        if let (true, Some(leeward)) = (std::thread::panicking(), &self.leeward) {
+            crate::steps::say("leeward", &format!("its log ({}) ends:\n{}", leeward.process.log().display(), tail(leeward.process.log(), 25)));
+        }
+    }
+}
+
+impl Leeward {
+    /// Starts it and waits until it says that it is ready. Gives it and its bootstrap address.
+    fn start(upstream: &str, node_ids: &[i32], log: PathBuf) -> (Self, String) {
+        let (listen, admin, base_port) = (format!("127.0.0.1:{}", free_port()), format!("127.0.0.1:{}", free_port()), free_base(node_ids));
+        let spec = Spec::new(env!("CARGO_BIN_EXE_leeward"))
+            .args(["run", "--upstream", upstream, "--listen", &listen, "--admin", &admin, "--base-port", &base_port.to_string()])
+            .env("RUST_BACKTRACE", "1");
+        let mut process = Supervised::start("leeward", &spec, &log);
+        until("Leeward is ready", READY_LIMIT, || {
+            if let Some(code) = process.exited() {
+                panic!("Leeward ended with exit code {code} in place of becoming ready; its log ends:\n{}", tail(&log, 25));
+            }
+            let (status, body) = get(&admin, "/readyz")?;
+            if status == 200 { Ok(()) } else { Err(format!("GET /readyz: {status} {body}")) }
+        });
+        (Self { process, admin, base_port }, listen)
+    }
+}
+
+/// One HTTP GET: the status and the body.
+fn get(address: &str, path: &str) -> Result<(u16, String), String> {
+    let fault = |error: std::io::Error| format!("{address}: {error}");
+    let mut stream = TcpStream::connect(address).map_err(fault)?;
+    stream.set_read_timeout(Some(Duration::from_secs(10))).map_err(fault)?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").map_err(fault)?;
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).map_err(fault)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let status = text.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or_else(|| format!("no HTTP status in {text:?}"))?;
+    let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    Ok((status, body.to_owned()))
+}
+
+/// Lets one process of a control arm go to the brokers directly.
+pub(crate) fn exempt(rules: &std::sync::Mutex<Rules>, pid: u32) {
+    rules.lock().unwrap().pids.insert(pid);
+}

@@ -1,0 +1,174 @@
+//! The no-leak watcher: while clients work, nobody but the servers and Leeward may have a socket to a broker's own port.
+//!
+//! It reads the kernel's table of TCP sockets and finds each socket's owner by its inode, as `ss -p` does. What the harness itself asks a broker directly
+//! is exempt, by the local port of that one connection; a client that is meant to go direct (a control arm) is exempt by its process id.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Clients keep a connection for at least some tens of milliseconds; reading the table takes about one.
+const LOOK_EVERY: Duration = Duration::from_millis(15);
+
+static EXEMPT_PORTS: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+
+/// One connection of the harness's own, named by its local port, that may go to a broker. Ends when dropped.
+pub(crate) struct ExemptPort(u16);
+
+impl ExemptPort {
+    pub(crate) fn new(port: u16) -> Self {
+        lock(&EXEMPT_PORTS).insert(port);
+        Self(port)
+    }
+}
+
+impl Drop for ExemptPort {
+    fn drop(&mut self) {
+        lock(&EXEMPT_PORTS).remove(&self.0);
+    }
+}
+
+/// Whom a watcher lets pass, and what it watches. Shared with the cluster, whose brokers come and go.
+#[derive(Default)]
+pub(crate) struct Rules {
+    /// The brokers' own ports.
+    pub(crate) ports: BTreeSet<u16>,
+    /// Servers, Leeward, control arms.
+    pub(crate) pids: BTreeSet<u32>,
+}
+
+/// One socket that should not be: who has it, and to which broker's port.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Leak {
+    pub(crate) pid: u32,
+    pub(crate) command: String,
+    pub(crate) port: u16,
+}
+
+/// A running watcher.
+pub(crate) struct Watcher {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<Seen>>,
+}
+
+/// What a watcher saw.
+#[derive(Default)]
+pub(crate) struct Seen {
+    pub(crate) leaks: BTreeSet<Leak>,
+    /// Sockets to a broker whose owner was found: a watcher that saw none has looked at nothing.
+    pub(crate) attributed: usize,
+    pub(crate) looks: usize,
+}
+
+impl Watcher {
+    pub(crate) fn start(rules: Arc<Mutex<Rules>>) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread = std::thread::spawn(move || {
+            let mut seen = Seen::default();
+            let mut owners = BTreeMap::new();
+            while !stopped.load(Ordering::Relaxed) {
+                look(&rules, &mut owners, &mut seen);
+                std::thread::sleep(LOOK_EVERY);
+            }
+            look(&rules, &mut owners, &mut seen);
+            seen
+        });
+        Self { stop, thread: Some(thread) }
+    }
+
+    /// Ends it.
+    pub(crate) fn finish(mut self) -> Seen {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.take().unwrap().join().unwrap()
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Seen {
+    /// Panics if anybody leaked, or if the watcher proves nothing.
+    pub(crate) fn assert_no_leak(&self) {
+        assert!(self.attributed > 0, "the watcher attributed no socket to any process in {} looks: it proves nothing", self.looks);
+        let leaks: Vec<String> =
+            self.leaks.iter().map(|leak| format!("pid {} has a socket to broker port {}: {}", leak.pid, leak.port, leak.command)).collect();
+        assert!(leaks.is_empty(), "sockets past Leeward:\n  {}", leaks.join("\n  "));
+    }
+}
+
+/// One entry of the kernel's table: a client's end of a connection.
+struct Entry {
+    local_port: u16,
+    remote_port: u16,
+    inode: u64,
+}
+
+/// Looks once. `owners` remembers which process has which socket (inode), so that the descriptors of all processes are read only when a socket is new.
+fn look(rules: &Mutex<Rules>, owners: &mut BTreeMap<u64, u32>, seen: &mut Seen) {
+    seen.looks += 1;
+    // Which local ports are exempt is read before the table and after it: a connection that begins or ends in between is in one of the two.
+    let mut exempt = lock(&EXEMPT_PORTS).clone();
+    let ports = lock(rules).ports.clone();
+    let entries: Vec<Entry> = ["/proc/net/tcp", "/proc/net/tcp6"]
+        .iter()
+        .flat_map(|table| fs::read_to_string(table).unwrap_or_default().lines().skip(1).filter_map(entry).collect::<Vec<_>>())
+        // Inode 0: closed already, of nobody.
+        .filter(|entry| entry.inode != 0 && ports.contains(&entry.remote_port))
+        .collect();
+    exempt.extend(lock(&EXEMPT_PORTS).iter());
+    let suspects: Vec<&Entry> = entries.iter().filter(|entry| !exempt.contains(&entry.local_port)).collect();
+    if suspects.iter().any(|entry| !owners.contains_key(&entry.inode)) {
+        *owners = socket_owners();
+    }
+    let allowed = lock(rules).pids.clone();
+    for entry in suspects {
+        let Some(&pid) = owners.get(&entry.inode) else { continue };
+        seen.attributed += 1;
+        if !allowed.contains(&pid) {
+            let command = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default().replace('\0', " ").chars().take(200).collect();
+            if !seen.leaks.iter().any(|leak| leak.pid == pid && leak.port == entry.remote_port) {
+                seen.leaks.insert(Leak { pid, command, port: entry.remote_port });
+            }
+        }
+    }
+}
+
+/// A line of `/proc/net/tcp`: `sl local_address rem_address st tx:rx tr:when retrnsmt uid timeout inode …`, addresses as hexadecimal `IP:PORT`.
+fn entry(line: &str) -> Option<Entry> {
+    let fields: Vec<&str> = line.split_whitespace().collect();
+    let port = |address: &str| u16::from_str_radix(address.rsplit(':').next()?, 16).ok();
+    Some(Entry { local_port: port(fields.get(1)?)?, remote_port: port(fields.get(2)?)?, inode: fields.get(9)?.parse().ok()? })
+}
+
+/// Every socket of every process that this user may look at: inode → process id.
+fn socket_owners() -> BTreeMap<u64, u32> {
+    let mut owners = BTreeMap::new();
+    for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let Some(pid) = process.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        for descriptor in fs::read_dir(process.path().join("fd")).into_iter().flatten().flatten() {
+            let Ok(target) = fs::read_link(descriptor.path()) else { continue };
+            let inode = target.to_str().and_then(|text| text.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok());
+            if let Some(inode) = inode {
+                owners.insert(inode, pid);
+            }
+        }
+    }
+    owners
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;
