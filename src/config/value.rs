@@ -272,7 +272,7 @@ fn parse_size(text: &str) -> Result<u64, String> {
 
 /// In the largest unit that leaves a whole number: `100MiB`.
 pub fn show_size(bytes: u64) -> String {
-    let fitting = SIZE_UNITS.iter().find(|(_, size)| bytes >= *size && bytes % size == 0);
+    let fitting = SIZE_UNITS.iter().find(|(_, size)| bytes >= *size && bytes.is_multiple_of(*size));
     fitting.map_or_else(|| format!("{bytes}B"), |(unit, size)| format!("{}{unit}", bytes / size))
 }
 
