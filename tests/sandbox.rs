@@ -1,4 +1,5 @@
 //! The sandbox through librdkafka: what real clients see of it, and what the log says about what they were told.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic, and says where")]
 
 use std::time::Duration;
 

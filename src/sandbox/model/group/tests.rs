@@ -110,7 +110,8 @@ fn each_request_is_answered_by_the_state() {
         group
     };
     type Make<'a> = &'a dyn Fn() -> Group;
-    let table: [(&str, Make<'_>, &str, i32, [Result<(), ResponseError>; 3]); 6] = [
+    type Row<'a> = (&'a str, Make<'a>, &'a str, i32, [Result<(), ResponseError>; 3]);
+    let table: [Row<'_>; 6] = [
         // (state, member, generation): heartbeat, sync, commit
         ("stable", &stable, "b", 2, [Ok(()), Ok(()), Ok(())]),
         ("stable, stranger", &stable, "x", 2, [Err(UnknownMemberId); 3]),
