@@ -69,7 +69,7 @@ async fn reload(State(state): State<AdminState>) -> Response {
     match outcome.await {
         Ok(Some(Ok(reloaded))) => Json(reloaded).into_response(),
         Ok(Some(Err(errors))) => {
-            let error = format!("the configuration has {} errors; the old one stays in force", errors.0.len());
+            let error = format!("errors in the configuration: {}; the old one stays in force", errors.0.len());
             let hint = "correct them (leeward config check shows the same) and reload again".to_owned();
             (StatusCode::UNPROCESSABLE_ENTITY, Json(ApiError { error, hint, config_errors: errors.0 })).into_response()
         }
