@@ -15,6 +15,9 @@ use crate::wire::{FrameLength, RequestHeader, Route};
 /// The largest ApiVersions request: a header with the longest client id, and two names.
 const API_VERSIONS_BYTES_MAX: usize = 128 * 1024;
 
+/// Answers made here that wait for the client to take them: a flood of small ApiVersions requests must not become a larger flood in memory.
+const ANSWERS_BYTES_MAX: usize = 64 * 1024;
+
 /// What to do at the start of a frame.
 enum Next {
     /// Nothing yet: more bytes, a free place, or an event is needed.
@@ -102,6 +105,9 @@ impl Session {
             }
             if body.len() < length {
                 outbox.client_bytes_needed = frame_bytes;
+                return Ok(Next::Wait);
+            }
+            if outbox.to_client.len() >= ANSWERS_BYTES_MAX {
                 return Ok(Next::Wait);
             }
             if moment.view.offer.is_none() {

@@ -25,18 +25,10 @@ pub fn intersect<'a>(offers: impl Iterator<Item = &'a Offer>) -> Option<Offer> {
 }
 
 fn ranges(offers: &[&Offer]) -> Vec<VersionRange> {
-    let mut common: BTreeMap<i16, (usize, VersionRange)> = BTreeMap::new();
-    for offer in offers {
-        for range in &offer.ranges {
-            let (brokers, common) = common.entry(range.api_key).or_insert((0, *range));
-            *brokers += 1;
-            common.min = common.min.max(range.min);
-            common.max = common.max.min(range.max);
-        }
-    }
     let for_clients = |key: i16| Api::of(key).is_none_or(|api| api.route != Route::Internal);
-    let mut ranges: Vec<VersionRange> =
-        common.into_values().filter(|(brokers, range)| *brokers >= offers.len() && for_clients(range.api_key)).map(|(_, range)| range).collect();
+    let each = offers.iter().map(|offer| offer.ranges.iter().map(|range| (range.api_key, (range.min, range.max))).collect());
+    let common = common(each).into_iter().filter(|(key, _)| for_clients(*key));
+    let mut ranges: Vec<VersionRange> = common.map(|(api_key, (min, max))| VersionRange { api_key, min, max }).collect();
     for range in &mut ranges {
         // Leeward answers ApiVersions by itself.
         let last = if range.api_key == api::API_VERSIONS { Some(LAST_VERSION) } else { patch::last_version(range.api_key) };
@@ -47,15 +39,22 @@ fn ranges(offers: &[&Offer]) -> Vec<VersionRange> {
 }
 
 fn supported(offers: &[&Offer]) -> Vec<Feature> {
-    let mut common: BTreeMap<&str, (usize, i16, i16)> = BTreeMap::new();
-    for feature in offers.iter().flat_map(|offer| &offer.supported_features) {
-        let (brokers, min, max) = common.entry(&feature.name).or_insert((0, feature.min, feature.max));
-        *brokers += 1;
-        *min = (*min).max(feature.min);
-        *max = (*max).min(feature.max);
+    let each = offers.iter().map(|offer| offer.supported_features.iter().map(|feature| (feature.name.as_str(), (feature.min, feature.max))).collect());
+    common(each).into_iter().filter(|(_, (min, max))| min <= max).map(|(name, (min, max))| Feature { name: name.to_owned(), min, max }).collect()
+}
+
+/// The keys that all maps have, each with its highest minimum and lowest maximum.
+fn common<K: Ord>(mut each: impl Iterator<Item = BTreeMap<K, (i16, i16)>>) -> BTreeMap<K, (i16, i16)> {
+    let mut common = each.next().unwrap_or_default();
+    for other in each {
+        common.retain(|key, (min, max)| {
+            let Some((other_min, other_max)) = other.get(key) else { return false };
+            *min = (*min).max(*other_min);
+            *max = (*max).min(*other_max);
+            true
+        });
     }
-    let everywhere = common.into_iter().filter(|(_, (brokers, min, max))| *brokers >= offers.len() && min <= max);
-    everywhere.map(|(name, (_, min, max))| Feature { name: name.to_owned(), min, max }).collect()
+    common
 }
 
 const TRANSACTION_VERSION: &str = "transaction.version";

@@ -136,6 +136,8 @@ fn the_offer_is_what_all_brokers_take() {
     // Nothing in common.
     assert_eq!(intersect([&offer(&[(2, 0, 1)]), &offer(&[(2, 2, 3)])].into_iter()).unwrap().ranges, []);
     assert_eq!(intersect([].into_iter()), None);
+    // A broker that lists a key twice does not stand for two.
+    assert_eq!(intersect([&offer(&[(2, 0, 1), (2, 0, 1)]), &offer(&[])].into_iter()).unwrap().ranges, []);
 }
 
 #[test]
