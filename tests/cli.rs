@@ -252,7 +252,7 @@ impl Running {
         loop {
             let line = self.lines.recv_timeout(Duration::from_secs(20)).unwrap_or_else(|error| panic!("no \"{message}\" in the log: {error}"));
             let event: serde_json::Value = serde_json::from_str(&line).expect("a JSON object");
-            if event["message"] == message {
+            if event.get("message").and_then(serde_json::Value::as_str) == Some(message) {
                 return event;
             }
         }

@@ -33,6 +33,7 @@ pub fn router(state: AdminState) -> Router {
         .route("/v1/reload", post(reload))
         .fallback(no_such_path)
         .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn(not_from_a_page))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn(signed))
         .with_state(state)
@@ -91,6 +92,14 @@ async fn wrong_method(method: Method, uri: Uri) -> Response {
 
 fn refuse(code: StatusCode, error: &str, hint: &str) -> Response {
     (code, Json(ApiError { error: error.to_owned(), hint: hint.to_owned(), config_errors: Vec::new() })).into_response()
+}
+
+/// A page in an operator's browser can send a POST to this machine's ports, and browsers then name the page; commands and scripts do not.
+async fn not_from_a_page(request: Request, next: Next) -> Response {
+    if request.method() != Method::GET && request.headers().contains_key(header::ORIGIN) {
+        return refuse(StatusCode::FORBIDDEN, "a web page may not send commands", "use the leeward command, or a request without an Origin header");
+    }
+    next.run(request).await
 }
 
 /// Says whose answer it is.
