@@ -5,17 +5,23 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::{Instant, SystemTime};
 
+use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
-use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, ConfigSource};
+use crate::admin::{self, AdminCommand, AdminState, ListenerState, Readiness, Reloaded, Started};
+use crate::cluster::View;
+use crate::config::{Applies, Config, ConfigErrors, ConfigSource};
 use crate::control::Control;
 use crate::net::{Endpoint, Learn, Listeners, Workers};
 use crate::telemetry::Telemetry;
+use crate::telemetry::events::{ConfigRejected, ConfigReloaded, Listening, ShutdownBegan, ShutdownEnded};
+use crate::telemetry::logs::LogControl;
 
 /// Why Leeward could not run.
 #[derive(Debug, thiserror::Error)]
@@ -28,13 +34,15 @@ pub enum RunError {
 
 /// Runs until SIGTERM or SIGINT, and until what was in flight then is answered.
 ///
+/// `log` is changed by a reload, where there is one.
+///
 /// # Errors
 /// Nothing could be started; every port that was bound is free again.
-pub fn run(config: Config, source: &ConfigSource) -> Result<(), RunError> {
+pub fn run(config: Config, source: ConfigSource, log: Option<LogControl>) -> Result<(), RunError> {
     let system = |what| move |error| RunError::System { what, error };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system("an event loop"))?;
     LocalSet::new().block_on(&runtime, async {
-        let mut app = App::start(Arc::new(config), source.clone()).await?;
+        let mut app = App::start(config, source, log).await?;
         app.serve().await;
         app.end().await;
         Ok(())
@@ -74,40 +82,63 @@ enum Told {
 }
 
 struct App {
-    config: Arc<Config>,
+    config: Arc<ArcSwap<Config>>,
+    view: Arc<ArcSwap<View>>,
+    readiness: Arc<ArcSwap<Readiness>>,
+    telemetry: Arc<Telemetry>,
+    log: Option<LogControl>,
     source: ConfigSource,
     listeners: Listeners,
     workers: Workers,
     learned: mpsc::Receiver<Learn>,
+    pictures: watch::Receiver<Arc<View>>,
     control: Control,
     signals: Signals,
+    commands: mpsc::Receiver<AdminCommand>,
+    admin: Admin,
+}
+
+/// The admin endpoint, which goes on until the sessions have ended.
+struct Admin {
+    address: SocketAddr,
+    end: CancellationToken,
 }
 
 impl App {
-    async fn start(config: Arc<Config>, source: ConfigSource) -> Result<Self, RunError> {
+    async fn start(config: Config, source: ConfigSource, log: Option<LogControl>) -> Result<Self, RunError> {
         let system = |what| move |error| RunError::System { what, error };
         let signals = Signals::new().map_err(system("signal handlers"))?;
         let (telemetry, mut metrics) = Telemetry::new(config.runtime.workers + 1);
         // The last shard belongs to this thread, which accepts.
-        let Some(own_metrics) = metrics.pop() else { return Err(system("memory")(io::ErrorKind::OutOfMemory.into())) };
-        let _admin = TcpListener::bind(config.admin.listen).await.map_err(|error| RunError::Bind {
-            purpose: "the admin endpoint",
-            key: "admin.listen",
-            address: config.admin.listen,
-            error,
-        })?;
-        let (mut control, view) = Control::new(Arc::clone(&config));
-        let (workers, learned) = Workers::start(metrics, &config.limits, config.upstream.connect_timeout, &view).map_err(system("threads"))?;
+        let own_metrics = metrics.pop().ok_or_else(|| system("memory")(io::ErrorKind::OutOfMemory.into()))?;
+        let admin = listen(config.admin.listen, "the admin endpoint", "admin.listen").await?;
+        let config = Arc::new(config);
+        let (mut control, pictures) = Control::new(Arc::clone(&config), Arc::clone(&telemetry));
+        let (workers, learned) = Workers::start(metrics, &config.limits, config.upstream.connect_timeout, &pictures).map_err(system("threads"))?;
         let mut listeners = Listeners::new(workers.handles(), &config.limits, own_metrics);
         let address = config.listen.bootstrap;
         if let Err(error) = listeners.bind(Endpoint::Bootstrap, address) {
             workers.stop();
             return Err(RunError::Bind { purpose: "clients", key: "listen.bootstrap", address, error });
         }
+        Listening { endpoint: "bootstrap", address, node_id: None }.emit();
         control.start();
-        let _ = telemetry;
-        tracing::info!(bootstrap = %address, admin = %config.admin.listen, version = env!("CARGO_PKG_VERSION"), "Leeward listens");
-        Ok(App { config, source, listeners, workers, learned, control, signals })
+
+        let (sender, commands) = mpsc::channel(ADMIN_COMMANDS_MAX);
+        let view = Arc::new(ArcSwap::from_pointee(View::default()));
+        let (config, readiness) = (Arc::new(ArcSwap::new(config)), Arc::new(ArcSwap::from_pointee(Readiness::default())));
+        let state = AdminState {
+            view: Arc::clone(&view),
+            config: Arc::clone(&config),
+            readiness: Arc::clone(&readiness),
+            telemetry: Arc::clone(&telemetry),
+            commands: sender,
+            started: Started { at: SystemTime::now(), instant: Instant::now() },
+        };
+        let admin = serve_admin(admin, state)?;
+        let mut app = App { config, view, readiness, telemetry, log, source, listeners, workers, learned, pictures, control, signals, commands, admin };
+        app.show(false);
+        Ok(app)
     }
 
     async fn serve(&mut self) {
@@ -115,42 +146,112 @@ impl App {
             tokio::select! {
                 told = self.signals.next() => match told {
                     Told::End => return,
-                    Told::Reload => self.reload(),
+                    Told::Reload => {
+                        // Its outcome is in the log.
+                        let _ = self.reload();
+                    }
                 },
                 Some(event) = self.control.next_event() => self.control.on_event(event, &mut self.listeners),
                 Some(learn) = self.learned.recv() => self.control.on_learn(learn, &mut self.listeners),
+                Some(command) = self.commands.recv() => self.on_command(command),
+            }
+            self.show(false);
+        }
+    }
+
+    fn on_command(&mut self, command: AdminCommand) {
+        match command {
+            AdminCommand::Reload { reply } => {
+                let reloaded = self.reload();
+                // Whoever asked may have gone.
+                let _ = reply.send(reloaded);
             }
         }
     }
 
-    fn reload(&mut self) {
-        match self.source.load() {
-            Ok(new) => {
-                let config = Arc::new(self.config.with_applicable(&new));
-                self.listeners.set_limits(&config.limits);
-                self.workers.set_limits(&config.limits, config.upstream.connect_timeout);
-                self.control.set_config(Arc::clone(&config));
-                self.config = config;
-            }
-            Err(errors) => tracing::error!(%errors, "the configuration was not reloaded"),
+    /// Puts the present state where the admin endpoint reads it.
+    fn show(&mut self, stopping: bool) {
+        if self.pictures.has_changed().unwrap_or(false) {
+            self.view.store(Arc::clone(&self.pictures.borrow_and_update()));
         }
+        let virtual_bind = self.config.load().listen.virtual_brokers.bind;
+        let mut states: Vec<_> = self.listeners.bound().into_iter().map(|(endpoint, address)| listener_state(endpoint, address, None)).collect();
+        states.push(ListenerState { endpoint: admin::Endpoint::Admin, node_id: None, address: self.admin.address, error: None });
+        for (node_id, problem) in self.control.unbindable() {
+            states.push(listener_state(Endpoint::Node(*node_id), SocketAddr::new(virtual_bind, 0), Some(problem.clone())));
+        }
+        let readiness = Readiness { listeners: states, stopping };
+        if **self.readiness.load() != readiness {
+            self.readiness.store(Arc::new(readiness));
+        }
+    }
+
+    fn reload(&mut self) -> Result<Reloaded, ConfigErrors> {
+        let new = match self.source.load() {
+            Ok(new) => new,
+            Err(errors) => {
+                ConfigRejected { errors: &errors }.emit(&self.telemetry);
+                return Err(errors);
+            }
+        };
+        let old = self.config.load_full();
+        let changes = Config::diff(&old, &new);
+        let (applied, needs_restart): (Vec<_>, Vec<_>) = changes.into_iter().partition(|change| change.applies == Applies::Now);
+        let config = Arc::new(old.with_applicable(&new));
+        self.listeners.set_limits(&config.limits);
+        self.workers.set_limits(&config.limits, config.upstream.connect_timeout);
+        self.control.set_config(Arc::clone(&config));
+        if let Some(Err(error)) = self.log.as_ref().map(|log| log.set_filter(&config.log.filter)) {
+            tracing::warn!(%error, "the log goes on as it was");
+        }
+        self.config.store(config);
+        ConfigReloaded { applied: &applied, needs_restart: &needs_restart }.emit(&self.telemetry);
+        Ok(Reloaded { applied, needs_restart })
     }
 
     /// Stops accepting, waits for what is in flight, and ends.
     async fn end(mut self) {
-        let grace = self.config.limits.shutdown_grace;
-        tracing::info!(sessions = self.workers.sessions(), ?grace, "ending: no new clients, what is in flight may finish");
+        let grace = self.config.load().limits.shutdown_grace;
+        ShutdownBegan { sessions: self.workers.sessions() as u64, grace }.emit();
+        self.show(true);
         self.listeners.stop_accepting();
         self.workers.drain();
-        tokio::select! {
-            ended = timeout(grace, self.workers.all_ended()) => match ended {
-                Ok(()) => tracing::info!("every session has ended"),
-                Err(_) => tracing::warn!(sessions = self.workers.sessions(), "the grace time is over; the sessions left are cut"),
-            },
-            () = self.signals.end() => tracing::warn!(sessions = self.workers.sessions(), "a second signal; the sessions left are cut"),
-            // Sessions that wait for a virtual broker need an answer to finish.
-            () = async { while let Some(learn) = self.learned.recv().await { self.control.on_learn(learn, &mut self.listeners) } } => {}
+        let over = tokio::time::sleep(grace);
+        tokio::pin!(over);
+        loop {
+            tokio::select! {
+                () = self.workers.all_ended() => break,
+                () = &mut over => break,
+                () = self.signals.end() => break,
+                // Sessions that wait for a virtual broker need an answer to finish.
+                Some(learn) = self.learned.recv() => self.control.on_learn(learn, &mut self.listeners),
+                Some(event) = self.control.next_event() => self.control.on_event(event, &mut self.listeners),
+            }
         }
+        let forced = self.workers.sessions() as u64;
         self.workers.stop();
+        self.admin.end.cancel();
+        ShutdownEnded { forced }.emit();
     }
+}
+
+/// Commands of operators that wait for their turn; a further one waits at the endpoint.
+const ADMIN_COMMANDS_MAX: usize = 16;
+
+async fn listen(address: SocketAddr, purpose: &'static str, key: &'static str) -> Result<TcpListener, RunError> {
+    TcpListener::bind(address).await.map_err(|error| RunError::Bind { purpose, key, address, error })
+}
+
+fn serve_admin(listener: TcpListener, state: AdminState) -> Result<Admin, RunError> {
+    let address = listener.local_addr().map_err(|error| RunError::System { what: "the admin endpoint's address", error })?;
+    Listening { endpoint: "admin", address, node_id: None }.emit();
+    let end = CancellationToken::new();
+    tokio::spawn(admin::serve(listener, admin::router(state), end.clone()));
+    Ok(Admin { address, end })
+}
+
+fn listener_state(endpoint: Endpoint, address: SocketAddr, error: Option<String>) -> ListenerState {
+    let node_id = endpoint.node_id();
+    let endpoint = if node_id.is_some() { admin::Endpoint::VirtualBroker } else { admin::Endpoint::Bootstrap };
+    ListenerState { endpoint, node_id, address, error }
 }

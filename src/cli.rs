@@ -1,1 +1,134 @@
+//! The command line: one file for each command. A command that reads like a sentence, says what, why and what to do next.
 
+mod client;
+mod config;
+mod demo;
+mod output;
+mod reload;
+mod run;
+mod status;
+
+#[cfg(test)]
+mod tests;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use output::Output;
+
+/// The program: parses the arguments of this process, does what they say, and gives the exit code.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        // Help and version end here too; clap knows which of them are errors, and its code for usage is ours.
+        Err(error) => {
+            let code = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            // Nobody reads a closed pipe.
+            let _ = error.print();
+            return code.into();
+        }
+    };
+    let mut output = Output::of_process();
+    match arguments.command.run(&mut output) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            output.error(&failure.message);
+            failure.exit.into()
+        }
+    }
+}
+
+/// How a command ended; scripts read these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Exit {
+    Done,
+    Failed,
+    /// Wrong arguments or a wrong configuration.
+    Usage,
+    /// Reserved for what a check forbids.
+    #[expect(dead_code, reason = "scripts are told of this code from the start; the first check that blocks a command comes with the guard")]
+    Blocked,
+    TimedOut,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(match exit {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::Usage => 2,
+            Exit::Blocked => 3,
+            Exit::TimedOut => 4,
+        })
+    }
+}
+
+/// Why a command did not do what it was asked: what, why, and what to do next.
+#[derive(Debug, PartialEq, Eq)]
+struct Failure {
+    exit: Exit,
+    message: String,
+}
+
+impl Failure {
+    fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into() }
+    }
+}
+
+type Outcome = Result<Exit, Failure>;
+
+const EXAMPLES: &str = "\
+Examples:
+  leeward run --upstream 127.0.0.1:9092 --listen 127.0.0.1:19092
+  leeward run --config config/leeward.toml
+  leeward config check --config config/leeward.toml
+  leeward status --watch
+  leeward reload
+  leeward demo
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 blocked by a check, 4 timed out.";
+
+/// A Kafka proxy that shelters clients while brokers are stopped, upgraded, drained or added.
+#[derive(Debug, Parser)]
+#[command(name = "leeward", version, after_help = EXAMPLES, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Stand in front of a cluster until a signal ends it.
+    Run(run::Run),
+    /// Show what a running Leeward does.
+    Status(status::StatusArgs),
+    /// Check, show and explain the configuration.
+    Config(config::ConfigArgs),
+    /// Have a running Leeward read its configuration again.
+    Reload(reload::Reload),
+    /// See it work: a cluster, Leeward in front of it, and traffic, in one command.
+    Demo(demo::Demo),
+}
+
+impl Command {
+    fn run(self, output: &mut Output) -> Outcome {
+        match self {
+            Command::Run(command) => command.run(),
+            Command::Status(command) => command.run(output),
+            Command::Config(command) => command.run(output),
+            Command::Reload(command) => command.run(output),
+            Command::Demo(command) => command.run(output),
+        }
+    }
+}
+
+/// For whom a command writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+}

@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
 pub use error::{ConfigError, ConfigErrors};
@@ -63,6 +64,15 @@ impl Config {
 pub struct HostPort {
     pub host: String,
     pub port: u16,
+}
+
+impl FromStr for HostPort {
+    type Err = String;
+
+    /// Reads `host:port` or `[ipv6]:port`; the error says what is wrong with it.
+    fn from_str(text: &str) -> Result<Self, String> {
+        value::parse_host_port(text)
+    }
 }
 
 impl fmt::Display for HostPort {
@@ -174,7 +184,7 @@ pub struct Runtime {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
     pub format: LogFormat,
-    /// A `tracing` filter such as `info` or `leeward::net=debug,info`.
+    /// A `tracing` filter such as `info` or `leeward::session=debug,info`.
     pub filter: String,
 }
 

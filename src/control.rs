@@ -18,6 +18,8 @@ use crate::cluster::{Membership, PortPlan, View};
 use crate::config::{Config, HostPort};
 use crate::net::worker::Learned;
 use crate::net::{Endpoint, Learn, Listeners};
+use crate::telemetry::Telemetry;
+use crate::telemetry::events::{BrokerChanged, ClusterKnown, RefreshFailed, VirtualBrokerFailed, WaitingForUpstream};
 use link::{Link, LinkEvent};
 
 /// Reports of brokers that wait to be taken in.
@@ -32,18 +34,28 @@ pub struct Control {
     sender: mpsc::Sender<LinkEvent>,
     config: Arc<Config>,
     started: Instant,
-    failures: HashMap<HostPort, String>,
+    telemetry: Arc<Telemetry>,
+    failures: HashMap<HostPort, Failure>,
     unbindable: HashMap<i32, String>,
+    /// Failed tries before the first answer of any broker.
+    tries: u64,
+}
+
+/// Why a broker does not answer, and for how many tries.
+struct Failure {
+    problem: String,
+    in_a_row: u64,
 }
 
 impl Control {
-    pub fn new(config: Arc<Config>) -> (Self, watch::Receiver<Arc<View>>) {
+    pub fn new(config: Arc<Config>, telemetry: Arc<Telemetry>) -> (Self, watch::Receiver<Arc<View>>) {
         let listen = &config.listen;
         let membership = Membership::new(PortPlan::new(listen.virtual_brokers.clone()), &listen.advertised_host);
         let (publish, view) = watch::channel(Arc::new(membership.view().clone()));
         let (sender, events) = mpsc::channel(EVENTS_MAX);
         let (links, failures, unbindable) = (HashMap::new(), HashMap::new(), HashMap::new());
-        (Control { membership, publish, links, events, sender, config, started: Instant::now(), failures, unbindable }, view)
+        let started = Instant::now();
+        (Control { membership, publish, links, events, sender, config, started, telemetry, failures, unbindable, tries: 0 }, view)
     }
 
     /// The next report of a broker. Cancel-safe.
@@ -55,21 +67,29 @@ impl Control {
     pub fn on_event(&mut self, event: LinkEvent, listeners: &mut Listeners) {
         match event {
             LinkEvent::Versions { address, offer } => {
-                if self.failures.remove(&address).is_some() {
-                    tracing::info!(broker = %address, "the broker answers");
-                }
+                self.failures.remove(&address);
                 self.membership.answered(&address, &offer);
             }
-            LinkEvent::Metadata { address, reported } => self.report(&Reporter::Broker(address), reported, listeners),
-            LinkEvent::Lost { address, problem } => {
-                self.membership.lost(&address);
-                if self.failures.insert(address.clone(), problem.clone()).as_ref() != Some(&problem) {
-                    tracing::warn!(broker = %address, %problem, "the broker does not answer; it is asked again");
-                }
+            LinkEvent::Metadata { address, reported } => {
+                self.telemetry.refresh_done();
+                self.report(&Reporter::Broker(address), reported, listeners);
             }
+            LinkEvent::Lost { address, problem } => self.on_lost(address, problem),
         }
         self.reconcile();
         self.publish();
+    }
+
+    fn on_lost(&mut self, address: HostPort, problem: String) {
+        self.membership.lost(&address);
+        let failure = self.failures.entry(address.clone()).or_insert(Failure { problem: String::new(), in_a_row: 0 });
+        failure.problem = problem;
+        failure.in_a_row += 1;
+        RefreshFailed { address: &address, error: &failure.problem, in_a_row: failure.in_a_row }.emit(&self.telemetry);
+        if self.publish.borrow().offer.is_none() {
+            self.tries += 1;
+            WaitingForUpstream { bootstrap: &self.config.upstream.bootstrap, tries: self.tries }.emit();
+        }
     }
 
     /// Takes in nodes that a session heard of.
@@ -107,9 +127,9 @@ impl Control {
         self.reconcile();
     }
 
-    /// Why brokers do not answer, by address.
-    pub fn failures(&self) -> impl Iterator<Item = (&HostPort, &String)> {
-        self.failures.iter()
+    /// Nodes whose virtual broker cannot be bound, and why.
+    pub fn unbindable(&self) -> &HashMap<i32, String> {
+        &self.unbindable
     }
 
     fn report(&mut self, reporter: &Reporter, reported: Reported, listeners: &mut Listeners) {
@@ -142,8 +162,9 @@ impl Control {
                 self.membership.bound(node_id, address.port());
             }
             Err(problem) => {
-                if self.unbindable.insert(node_id, problem.clone()).as_ref() != Some(&problem) {
-                    tracing::error!(node_id, %problem, "the virtual broker cannot be bound, so clients are not told of this node");
+                if self.unbindable.get(&node_id) != Some(&problem) {
+                    VirtualBrokerFailed { node_id, port, error: &problem }.emit();
+                    self.unbindable.insert(node_id, problem);
                 }
             }
         }
@@ -167,16 +188,38 @@ impl Control {
     fn publish(&mut self) {
         let before = Arc::clone(&self.publish.borrow());
         let Some(view) = self.membership.picture(self.now()) else { return };
+        self.tell_changes(&before, &view);
+        self.telemetry.view_published(&view);
+        self.publish.send_replace(Arc::new(view));
+    }
+
+    fn tell_changes(&self, before: &View, view: &View) {
+        if before.brokers.is_empty() && !view.brokers.is_empty() {
+            ClusterKnown { cluster_id: view.cluster_id.as_deref(), brokers: view.brokers.len() }.emit();
+        }
         for broker in view.brokers.values() {
-            match before.brokers.get(&broker.node_id) {
-                None => tracing::info!(node_id = broker.node_id, upstream = %broker.upstream, port = broker.virtual_port, "a broker has its virtual broker"),
-                Some(old) if old.upstream != broker.upstream => {
-                    tracing::info!(node_id = broker.node_id, from = %old.upstream, to = %broker.upstream, "a broker's address changed");
+            let node_id = broker.node_id;
+            let Some(old) = before.brokers.get(&node_id) else {
+                BrokerChanged::Joined { node_id, upstream: &broker.upstream, virtual_port: broker.virtual_port }.emit();
+                continue;
+            };
+            if old.upstream != broker.upstream {
+                BrokerChanged::Moved { node_id, from: &old.upstream, to: &broker.upstream }.emit();
+            }
+            match (old.listed, broker.listed) {
+                (true, false) => BrokerChanged::Unlisted { node_id }.emit(),
+                (false, true) => BrokerChanged::Listed { node_id }.emit(),
+                (true, true) | (false, false) => {}
+            }
+            match (old.reachable, broker.reachable) {
+                (true, false) => {
+                    let error = self.failures.get(&broker.upstream).map_or("", |failure| failure.problem.as_str());
+                    BrokerChanged::Lost { node_id, error: &error }.emit();
                 }
-                Some(_) => {}
+                (false, true) => BrokerChanged::Back { node_id }.emit(),
+                (true, true) | (false, false) => {}
             }
         }
-        self.publish.send_replace(Arc::new(view));
     }
 
     fn now(&self) -> u64 {

@@ -129,6 +129,7 @@ pub struct Session {
     /// A well-formed request was seen.
     greeted: bool,
     paused: Option<Pause>,
+    requests: u64,
 }
 
 impl Default for Session {
@@ -154,6 +155,7 @@ impl Session {
             learned: false,
             greeted: false,
             paused: None,
+            requests: 0,
         }
     }
 
@@ -175,6 +177,11 @@ impl Session {
     /// Whether a request has begun to pass and its end has not been read: its bytes are owed to the broker.
     pub fn is_mid_request(&self) -> bool {
         self.request_left > 0
+    }
+
+    /// Requests that were read since the session began.
+    pub fn requests(&self) -> u64 {
+        self.requests
     }
 
     /// Requests that are owed an answer.

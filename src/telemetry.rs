@@ -58,7 +58,7 @@ impl Telemetry {
 
     /// The exposition for Prometheus, in OpenMetrics text ([`Telemetry::CONTENT_TYPE`]).
     pub fn render(&self) -> String {
-        render::render(Scrape { totals: self.totals(), cluster: self.cluster(), process: ProcessFigures::read(), workers: self.shards.len() })
+        render::render(Scrape { totals: self.totals(), cluster: self.cluster(), process: ProcessFigures::read() })
     }
 
     /// The media type of [`Telemetry::render`].

@@ -119,7 +119,9 @@ impl Running {
         let mut lines = vec![
             format!("upstream.bootstrap = [\"{broker}\"]"),
             format!("listen.bootstrap = \"{bootstrap}\""),
-            format!("listen.virtual_brokers.ports = {{ {} = {} }}", crate::frames::NODE_ID, virtual_broker.port()),
+            // Just enough of a range for node id 1; what the kernel chose is the second port of it.
+            format!("listen.virtual_brokers.base_port = {}", virtual_broker.port() - 1),
+            "listen.virtual_brokers.range = 2".to_owned(),
             format!("admin.listen = \"{admin}\""),
             format!("limits.sessions_max = {sessions}"),
             format!("runtime.workers = {}", args.workers),
@@ -212,15 +214,22 @@ pub(crate) fn start_own(role: &str, options: &[&str]) -> Result<(Guarded, Socket
     Ok((process, SocketAddr::from((Ipv4Addr::LOCALHOST, port))))
 }
 
-/// Ports that the kernel has free at this moment, all different.
+/// Ports that the kernel has free at this moment, no two of them side by side.
 fn free_ports<const N: usize>() -> Result<[SocketAddr; N]> {
-    let mut held = Vec::with_capacity(N);
-    for _ in 0..N {
-        held.push(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?);
+    let mut held: Vec<TcpListener> = Vec::with_capacity(N);
+    let mut ports: Vec<u16> = Vec::with_capacity(N);
+    while ports.len() < N {
+        // Held until all are found, also the unfit ones, so that the kernel gives another each time.
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let port = listener.local_addr()?.port();
+        if ports.iter().all(|other| other.abs_diff(port) > 1) {
+            ports.push(port);
+        }
+        held.push(listener);
     }
     let mut addresses = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); N];
-    for (address, listener) in addresses.iter_mut().zip(&held) {
-        *address = listener.local_addr()?;
+    for (address, port) in addresses.iter_mut().zip(ports) {
+        address.set_port(port);
     }
     Ok(addresses)
 }

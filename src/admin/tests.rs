@@ -1,1 +1,210 @@
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::readiness::{Ready, check};
+use super::status::Status;
+use super::*;
+use crate::cluster::Broker;
+use crate::config::{Applies, Change, ConfigError, HostPort, Override};
+use crate::protocol::versions::{Offer, VersionRange};
+
+fn broker(node_id: i32, reachable: bool) -> Broker {
+    let upstream = HostPort { host: "kafka".to_owned(), port: 9092 };
+    let ranges = vec![VersionRange { api_key: 0, min: 0, max: 11 }];
+    let offer = Offer { ranges, supported_features: Vec::new(), finalized_epoch: -1, finalized_features: Vec::new(), zk_migration_ready: false };
+    Broker { node_id, upstream, rack: None, virtual_port: 19093, listed: true, offer: Some(Arc::new(offer)), reachable }
+}
+
+fn view(brokers: &[Broker]) -> View {
+    View {
+        generation: 4,
+        cluster_id: Some("c".to_owned()),
+        advertised_host: Arc::from("127.0.0.1"),
+        brokers: brokers.iter().map(|broker| (broker.node_id, broker.clone())).collect::<BTreeMap<_, _>>(),
+        offer: brokers.iter().find_map(|broker| broker.offer.clone()),
+        ..View::default()
+    }
+}
+
+fn listener(endpoint: Endpoint, error: Option<&str>) -> ListenerState {
+    ListenerState { endpoint, node_id: None, address: "127.0.0.1:19092".parse().unwrap(), error: error.map(str::to_owned) }
+}
+
+fn failing(ready: &Ready) -> Vec<(&str, &str)> {
+    ready.checks.iter().filter(|check| !check.ok).map(|check| (check.name.as_str(), check.detail.as_str())).collect()
+}
+
+#[test]
+fn readiness_tells_the_truth() {
+    let bound = || Readiness { listeners: vec![listener(Endpoint::Bootstrap, None)], stopping: false };
+    let known = view(&[broker(1, true), broker(2, false)]);
+    assert!(check(&bound(), &known).ready);
+    assert_eq!(failing(&check(&Readiness::default(), &known)), [("listeners", "the bootstrap endpoint is not bound yet")]);
+    let half = Readiness { listeners: vec![listener(Endpoint::Bootstrap, None), listener(Endpoint::VirtualBroker, Some("in use"))], stopping: false };
+    assert_eq!(failing(&check(&half, &known)), [("listeners", "127.0.0.1:19092: in use")]);
+    let admin_only = Readiness { listeners: vec![listener(Endpoint::Admin, None)], stopping: false };
+    assert_eq!(failing(&check(&admin_only, &known)).len(), 1);
+    assert_eq!(failing(&check(&bound(), &View::default())).iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["cluster", "brokers"]);
+    assert_eq!(failing(&check(&bound(), &view(&[broker(1, false), broker(2, false)]))), [("brokers", "none of 2 reachable")]);
+    assert_eq!(failing(&check(&Readiness { stopping: true, ..bound() }, &known)).len(), 1);
+    let details: Vec<_> = check(&bound(), &known).checks.into_iter().map(|check| check.detail).collect();
+    assert_eq!(details, ["1 bound", "2 brokers known", "1 of 2 reachable; not: 2", "not ending"]);
+}
+
+/// An endpoint on a free port; commands are answered by `reply`.
+struct Running {
+    address: SocketAddr,
+    state: AdminState,
+    shutdown: CancellationToken,
+    server: JoinHandle<()>,
+}
+
+async fn start(reply: fn() -> Result<Reloaded, ConfigErrors>) -> Running {
+    let upstream = Override { key: "upstream.bootstrap".to_owned(), flag: String::new(), text: "127.0.0.1:9092".to_owned() };
+    let config = Config::from_parts(None, &[upstream]).unwrap();
+    let (commands, mut asked) = mpsc::channel(1);
+    tokio::spawn(async move {
+        while let Some(AdminCommand::Reload { reply: to }) = asked.recv().await {
+            to.send(reply()).unwrap();
+        }
+    });
+    let state = AdminState {
+        view: Arc::new(ArcSwap::from_pointee(View::default())),
+        config: Arc::new(ArcSwap::from_pointee(config)),
+        readiness: Arc::default(),
+        telemetry: Telemetry::new(1).0,
+        commands,
+        started: Started { at: SystemTime::UNIX_EPOCH, instant: Instant::now() },
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let shutdown = CancellationToken::new();
+    let server = tokio::spawn(serve(listener, router(state.clone()), shutdown.clone()));
+    Running { address, state, shutdown, server }
+}
+
+impl Running {
+    /// Sends `request` as it is and gives status line and body of the answer.
+    async fn send(&self, request: String) -> (u16, String) {
+        let address = self.address;
+        let text = tokio::task::spawn_blocking(move || {
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+            stream.write_all(request.as_bytes()).unwrap();
+            let mut text = String::new();
+            stream.read_to_string(&mut text).unwrap();
+            text
+        });
+        let text = text.await.unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+        (head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0), body.to_owned())
+    }
+
+    async fn ask(&self, method: &str, path: &str) -> (u16, String) {
+        self.send(format!("{method} {path} HTTP/1.1\r\nhost: a\r\n\r\n")).await
+    }
+
+    async fn stop(self) {
+        self.shutdown.cancel();
+        self.server.await.unwrap();
+        assert!(TcpStream::connect(self.address).is_err(), "the port is free again");
+    }
+}
+
+fn nothing() -> Result<Reloaded, ConfigErrors> {
+    Ok(Reloaded::default())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn health_follows_the_snapshots() {
+    let running = start(nothing).await;
+    assert_eq!(running.ask("GET", "/livez").await, (200, "alive\n".to_owned()));
+    let (code, body) = running.ask("GET", "/readyz").await;
+    let ready: Ready = serde_json::from_str(&body).unwrap();
+    assert_eq!((code, ready.ready, failing(&ready).len()), (503, false, 3));
+    running.state.view.store(Arc::new(view(&[broker(1, true)])));
+    running.state.readiness.store(Arc::new(Readiness { listeners: vec![listener(Endpoint::Bootstrap, None)], stopping: false }));
+    assert_eq!(running.ask("GET", "/readyz").await.0, 200);
+    let status: Status = serde_json::from_str(&running.ask("GET", "/v1/status").await.1).unwrap();
+    assert_eq!((status.ready, status.started.as_str(), status.cluster.generation), (true, "1970-01-01T00:00:00Z", 4));
+    let only = &status.cluster.brokers[0];
+    assert_eq!((only.upstream.as_str(), only.virtual_broker.as_str()), ("kafka:9092", "127.0.0.1:19093"));
+    assert_eq!(only.versions, BTreeMap::from([("Produce".to_owned(), [0, 11])]));
+    let (code, body) = running.ask("GET", "/metrics").await;
+    assert!(code == 200 && body.contains("leeward_sessions 0") && body.ends_with("# EOF\n"), "{body}");
+    let (code, body) = running.ask("GET", "/v1/config").await;
+    assert!(code == 200 && body.contains("\"limits.idle_timeout\""), "{body}");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reload_is_answered_with_what_it_did() {
+    let running = start(|| {
+        let change = |key: &str, applies| Change { key: key.to_owned(), old: "1".to_owned(), new: "2".to_owned(), applies };
+        Ok(Reloaded { applied: vec![change("a", Applies::Now)], needs_restart: vec![change("b", Applies::Restart)] })
+    });
+    let running = running.await;
+    let (code, body) = running.ask("POST", "/v1/reload").await;
+    let reloaded: Reloaded = serde_json::from_str(&body).unwrap();
+    assert_eq!((code, reloaded.applied[0].key.as_str(), reloaded.needs_restart[0].key.as_str()), (200, "a", "b"));
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reload_of_a_bad_file_is_422_with_every_error() {
+    let running = start(|| {
+        let error = |key: &str| ConfigError { at: "f:1".to_owned(), key: key.to_owned(), problem: "wrong".to_owned(), allowed: String::new() };
+        Err(ConfigErrors(vec![error("a"), error("b")]))
+    });
+    let running = running.await;
+    let (code, body) = running.ask("POST", "/v1/reload").await;
+    let error: ApiError = serde_json::from_str(&body).unwrap();
+    assert_eq!((code, error.config_errors.len()), (422, 2));
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wrong_requests_are_told_what_is_right() {
+    let running = start(nothing).await;
+    for (method, path, code, hint) in [
+        ("GET", "/", 404, "GET /livez"),
+        ("GET", "/v1/reload", 405, "send POST"),
+        ("POST", "/v1/status", 405, "send GET"),
+        ("DELETE", "/metrics", 405, "send GET"),
+    ] {
+        let (answered, body) = running.ask(method, path).await;
+        let error: ApiError = serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {body}"));
+        assert!(answered == code && error.hint.contains(hint), "{method} {path}: {answered} {error:?}");
+    }
+    let from_a_page = "POST /v1/reload HTTP/1.1\r\nhost: a\r\norigin: http://elsewhere.example\r\ncontent-length: 0\r\n\r\n";
+    assert_eq!(running.send(from_a_page.to_owned()).await.0, 403);
+    let huge = format!("GET /livez HTTP/1.1\r\nhost: a\r\nx: {}\r\n\r\n", "y".repeat(64 << 10));
+    let address = running.address;
+    let refused = tokio::task::spawn_blocking(move || {
+        let mut stream = TcpStream::connect(address).unwrap();
+        let mut text = Vec::new();
+        // The endpoint may hang up before it has read everything.
+        let _ = stream.write_all(huge.as_bytes());
+        let _ = stream.read_to_end(&mut text);
+        !String::from_utf8_lossy(&text).contains(" 200 ")
+    });
+    assert!(refused.await.unwrap());
+    assert_eq!(running.send("\0\0\0\u{14}garbage\r\n\r\n".to_owned()).await.0, 400);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn silent_connections_do_not_keep_others_out() {
+    let running = start(nothing).await;
+    let silent: Vec<_> = (0..80).map(|_| TcpStream::connect(running.address).unwrap()).collect();
+    // More than there are places: the next one is answered when their header timeout has passed.
+    assert_eq!(running.ask("GET", "/livez").await.0, 200);
+    drop(silent);
+    running.stop().await;
+}

@@ -54,7 +54,8 @@ pub struct Membership {
     pending: BTreeMap<i32, NodeAddress>,
     statements: HashMap<(Reporter, i32), HostPort>,
     gone_since: HashMap<i32, u64>,
-    bootstrap: BTreeMap<HostPort, Option<Arc<Offer>>>,
+    /// What each address that is asked said last; `None`: it does not answer.
+    answers: BTreeMap<HostPort, Option<Arc<Offer>>>,
 }
 
 impl Membership {
@@ -66,7 +67,7 @@ impl Membership {
             pending: BTreeMap::new(),
             statements: HashMap::new(),
             gone_since: HashMap::new(),
-            bootstrap: BTreeMap::new(),
+            answers: BTreeMap::new(),
         }
     }
 
@@ -97,7 +98,9 @@ impl Membership {
     pub fn bound(&mut self, node_id: i32, port: u16) {
         if let Some(node) = self.pending.remove(&node_id) {
             let upstream = HostPort { host: node.host, port: node.port };
-            let broker = Broker { node_id, upstream, rack: node.rack, virtual_port: port, listed: true, offer: None, reachable: false };
+            // It may have been asked already, as a bootstrap address.
+            let offer = self.answers.get(&upstream).cloned().flatten();
+            let broker = Broker { node_id, rack: node.rack, virtual_port: port, listed: true, reachable: offer.is_some(), offer, upstream };
             self.view.brokers.insert(node_id, broker);
         }
     }
@@ -108,7 +111,7 @@ impl Membership {
             broker.offer = Some(Arc::clone(offer));
             broker.reachable = true;
         }
-        self.bootstrap.insert(address.clone(), Some(Arc::clone(offer)));
+        self.answers.insert(address.clone(), Some(Arc::clone(offer)));
     }
 
     /// The broker at `address` does not answer.
@@ -116,7 +119,7 @@ impl Membership {
         for broker in self.view.brokers.values_mut().filter(|broker| broker.upstream == *address) {
             broker.reachable = false;
         }
-        self.bootstrap.insert(address.clone(), None);
+        self.answers.insert(address.clone(), None);
     }
 
     /// The cluster as it is known now; readers get it from [`Membership::picture`].
@@ -127,7 +130,7 @@ impl Membership {
     /// The next picture, if anything changed since the last one.
     pub fn picture(&mut self, now: u64) -> Option<View> {
         self.view.offer = self.offer(now);
-        self.view.bootstrap = self.bootstrap.iter().filter(|(_, offer)| offer.is_some()).map(|(address, _)| address.clone()).collect();
+        self.view.bootstrap = self.answers.iter().filter(|(_, offer)| offer.is_some()).map(|(address, _)| address.clone()).collect();
         if self.view == self.published {
             return None;
         }
@@ -147,7 +150,7 @@ impl Membership {
         let brokers = self.view.brokers.values().filter(|broker| broker.reachable || !forgotten(&broker.node_id));
         let mut offers: Vec<&Offer> = brokers.filter_map(|broker| broker.offer.as_deref()).collect();
         if offers.is_empty() {
-            offers = self.bootstrap.values().flatten().map(|offer| &**offer).collect();
+            offers = self.answers.values().flatten().map(|offer| &**offer).collect();
         }
         intersect(offers.into_iter()).map(Arc::new)
     }
@@ -172,8 +175,8 @@ impl Membership {
         };
         let changed_its_mind = before.is_some_and(|before| before != said);
         if broker.upstream != said && (changed_its_mind || !broker.reachable) {
+            broker.reachable = self.answers.get(&said).is_some_and(Option::is_some);
             broker.upstream = said;
-            broker.reachable = false;
         }
         broker.rack = node.rack;
     }

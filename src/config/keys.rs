@@ -146,7 +146,7 @@ pub const KEYS: &[Key] = &[
     Key {
         path: "listen.advertised_host",
         kind: Kind::Host,
-        preset: Preset::Derived("the IP address of listen.bootstrap"),
+        preset: Preset::Derived("IP of listen.bootstrap"),
         applies: Applies::Restart,
         meaning: "The host that clients are told for every virtual broker; they must be able to reach it.",
         reason: "Right wherever one address is bound; with 0.0.0.0 or [::] it must be said.",
@@ -154,7 +154,7 @@ pub const KEYS: &[Key] = &[
     Key {
         path: "listen.virtual_brokers.bind",
         kind: Kind::Ip,
-        preset: Preset::Derived("the IP address of listen.bootstrap"),
+        preset: Preset::Derived("IP of listen.bootstrap"),
         applies: Applies::Restart,
         meaning: "The address on which the virtual brokers' ports are bound.",
         reason: "Who may reach the bootstrap endpoint must reach the virtual brokers as well.",
@@ -162,7 +162,7 @@ pub const KEYS: &[Key] = &[
     Key {
         path: "listen.virtual_brokers.base_port",
         kind: Kind::Port,
-        preset: Preset::Derived("the port of listen.bootstrap + 1"),
+        preset: Preset::Derived("port of listen.bootstrap + 1"),
         applies: Applies::Restart,
         meaning: "The broker with node id N gets port base_port + N.",
         reason: "One block of ports to open in a firewall.",
@@ -245,7 +245,7 @@ pub const KEYS: &[Key] = &[
         preset: Preset::Toml("20000"),
         applies: Applies::Now,
         meaning: "Sessions in all; beyond it a connection is closed when it is accepted.",
-        reason: "Two descriptors each, well below the usual limit of 65536; at 3 KB an idle session that is 60 MB.",
+        reason: "Two descriptors each, below the usual limit of 65536 (Leeward says so where the limit is lower); at 3 KB an idle session that is 60 MB.",
     },
     Key {
         path: "limits.sessions_per_address_max",
@@ -274,7 +274,7 @@ pub const KEYS: &[Key] = &[
     Key {
         path: "limits.write_timeout",
         kind: millis(SECOND, HOUR),
-        preset: Preset::Toml("\"60s\""),
+        preset: Preset::Toml("\"1m\""),
         applies: Applies::Now,
         meaning: "A peer that takes no byte for so long, while there is something to write, is closed.",
         reason: "Twice the usual request timeout of 30 s: nobody waits for those bytes any more.",
@@ -308,7 +308,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::LogFilter,
         preset: Preset::Toml("\"info\""),
         applies: Applies::Now,
-        meaning: "Which events are logged; targets are module paths.",
+        meaning: "Which events are logged, such as \"leeward::session=debug,info\": targets are leeward::session, ::cluster, ::listen, ::config, ::run.",
         reason: "What an operator may have to act on; a lost peer is debug.",
     },
 ];

@@ -127,7 +127,7 @@ impl Kind {
             Kind::Host => "a host name or an IP address without a port, such as \"kafka.example.com\"".to_owned(),
             Kind::Ports => "node ids with their ports, such as { 1 = 19101, 2 = 19102 }".to_owned(),
             Kind::LogFormat => "\"text\" or \"json\"".to_owned(),
-            Kind::LogFilter => "a filter such as \"info\" or \"leeward::net=debug,info\"".to_owned(),
+            Kind::LogFilter => "a filter such as \"info\" or \"leeward::session=debug,info\"".to_owned(),
             Kind::Text | Kind::Secret => "a text that is not empty".to_owned(),
         }
     }
@@ -272,7 +272,7 @@ fn parse_size(text: &str) -> Result<u64, String> {
 
 /// In the largest unit that leaves a whole number: `100MiB`.
 pub fn show_size(bytes: u64) -> String {
-    let fitting = SIZE_UNITS.iter().find(|(_, size)| bytes >= *size && bytes % size == 0);
+    let fitting = SIZE_UNITS.iter().find(|(_, size)| bytes >= *size && bytes.is_multiple_of(*size));
     fitting.map_or_else(|| format!("{bytes}B"), |(unit, size)| format!("{}{unit}", bytes / size))
 }
 

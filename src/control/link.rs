@@ -68,7 +68,7 @@ impl Drop for Link {
 async fn run(address: HostPort, upstream: Upstream, events: mpsc::Sender<LinkEvent>, refresh: Arc<Notify>) {
     let mut pause = RETRY_MIN;
     loop {
-        let problem = match dial(vec![address.clone()], upstream.connect_timeout).await {
+        let problem = match dial(vec![address.clone()], upstream.connect_timeout, |_, _| {}).await {
             Ok((stream, _)) => {
                 let mut talk = Talk { address: &address, upstream: &upstream, events: &events, refresh: &refresh, answered: false };
                 let problem = talk.go_on(Exchange::new(stream)).await;

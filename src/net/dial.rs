@@ -21,11 +21,11 @@ pub struct DialError {
     pub last: io::Error,
 }
 
-/// Connects to the first of `targets` that accepts, each of its addresses in turn.
+/// Connects to the first of `targets` that accepts, each of its addresses in turn; `failed` hears of every one that does not.
 ///
 /// # Errors
 /// What the last address said, when none accepted.
-pub async fn dial(targets: Vec<HostPort>, connect_timeout: Duration) -> Result<(TcpStream, HostPort), DialError> {
+pub async fn dial(targets: Vec<HostPort>, connect_timeout: Duration, failed: impl Fn(&HostPort, &io::Error)) -> Result<(TcpStream, HostPort), DialError> {
     let mut tried = Vec::new();
     let mut last = io::Error::new(io::ErrorKind::NotFound, "no broker is known");
     for target in targets {
@@ -33,6 +33,7 @@ pub async fn dial(targets: Vec<HostPort>, connect_timeout: Duration) -> Result<(
             Ok(addresses) => addresses,
             Err(error) => {
                 tried.push(target.to_string());
+                failed(&target, &error);
                 last = error;
                 continue;
             }
@@ -42,14 +43,17 @@ pub async fn dial(targets: Vec<HostPort>, connect_timeout: Duration) -> Result<(
                 break;
             }
             tried.push(address.to_string());
-            match timeout(connect_timeout, TcpStream::connect(address)).await {
-                Ok(Ok(stream)) => {
+            let connected = timeout(connect_timeout, TcpStream::connect(address)).await;
+            match connected.unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, format!("not accepted within {connect_timeout:?}")))) {
+                Ok(stream) => {
                     // A socket that refuses the option still carries bytes, only later.
                     let _ = stream.set_nodelay(true);
                     return Ok((stream, target));
                 }
-                Ok(Err(error)) => last = error,
-                Err(_) => last = io::Error::new(io::ErrorKind::TimedOut, format!("not accepted within {connect_timeout:?}")),
+                Err(error) => {
+                    failed(&target, &error);
+                    last = error;
+                }
             }
         }
     }

@@ -112,6 +112,11 @@ where
         }
     }
 
+    /// Requests that were read.
+    pub(super) fn requests(&self) -> u64 {
+        self.session.requests()
+    }
+
     /// Gives everything back. What the peers are still owed is written, and the sockets are closed so that it reaches them.
     pub(super) async fn finish(mut self, cause: CloseCause) {
         self.from_client.bytes.clear();
@@ -244,8 +249,11 @@ where
         }
     }
 
-    /// A session that is being drained reads only the rest of a request that has begun to pass.
+    /// A client that does not take its answers is not read. A session that is being drained reads only the rest of a request that has begun to pass.
     fn wants_client_bytes(&mut self) -> bool {
+        if !self.outbox.to_client.is_empty() {
+            return false;
+        }
         if self.session.is_mid_request() {
             return true;
         }

@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 
 use super::worker::{Accepted, WorkerHandle};
 use crate::config::Limits;
+use crate::telemetry::events::SessionRefused;
 use crate::telemetry::{Refusal, WorkerMetrics};
 
 /// Which of Leeward's ports a client came to.
@@ -22,6 +23,16 @@ pub enum Endpoint {
     Bootstrap,
     /// The virtual broker of this node id.
     Node(i32),
+}
+
+impl Endpoint {
+    /// The node that the endpoint stands for.
+    pub fn node_id(self) -> Option<i32> {
+        match self {
+            Endpoint::Bootstrap => None,
+            Endpoint::Node(node_id) => Some(node_id),
+        }
+    }
 }
 
 impl fmt::Display for Endpoint {
@@ -115,14 +126,10 @@ async fn accept(listener: TcpListener, endpoint: Endpoint, gate: Gate, dealer: R
         match listener.accept().await {
             Ok((stream, peer)) => match gate.admit(peer.ip()) {
                 Ok(permit) => dealer.deal(stream, peer, endpoint, permit),
-                Err(reason) => {
-                    dealer.metrics.session_refused(reason);
-                    tracing::warn!(%peer, %endpoint, reason = reason.label(), "a client was turned away");
-                }
+                Err(reason) => SessionRefused { peer: Some(peer), reason, detail: &endpoint }.emit(&dealer.metrics),
             },
             Err(error) => {
-                dealer.metrics.session_refused(Refusal::AcceptFailed);
-                tracing::warn!(%endpoint, %error, "a client could not be accepted");
+                SessionRefused { peer: None, reason: Refusal::AcceptFailed, detail: &error }.emit(&dealer.metrics);
                 tokio::time::sleep(ACCEPT_RETRY).await;
             }
         }

@@ -1,6 +1,7 @@
 //! A thread that carries sessions, with an event loop of its own.
 
 use std::cell::{Cell, RefCell};
+use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -21,9 +22,9 @@ use super::pool::Pool;
 use crate::cluster::View;
 use crate::config::{HostPort, Limits};
 use crate::protocol::patch::NodeAddress;
-use crate::session::close::Fault;
-use crate::session::{Close, CloseCause, SessionLimits};
+use crate::session::{CloseCause, SessionLimits};
 use crate::telemetry::WorkerMetrics;
+use crate::telemetry::events::{DialFailed, SessionClosed};
 
 /// Nodes that a response named and the picture does not have so; control takes them in.
 pub struct Learn {
@@ -213,7 +214,7 @@ impl Workers {
         limits: &Limits,
         connect_timeout: Duration,
         view: &watch::Receiver<Arc<View>>,
-    ) -> std::io::Result<(Self, mpsc::Receiver<Learn>)> {
+    ) -> io::Result<(Self, mpsc::Receiver<Learn>)> {
         let (learn, learned) = mpsc::channel(LEARN_QUEUE_MAX);
         let share_bytes = limits.buffer_bytes_max / metrics.len().max(1);
         let mut workers = Workers { handles: Vec::new(), threads: Vec::new(), sessions: watch::Sender::new(0) };
@@ -316,6 +317,7 @@ async fn run(context: Rc<WorkerContext>, mut inbox: mpsc::UnboundedReceiver<Comm
 /// One client from accept to end.
 async fn serve(context: Rc<WorkerContext>, accepted: Accepted) {
     let Accepted { stream, peer, endpoint, permit } = accepted;
+    let accepted_at = Instant::now();
     context.metrics.session_opened();
     let client = match TcpStream::from_std(stream) {
         Ok(client) => client,
@@ -340,8 +342,15 @@ async fn serve(context: Rc<WorkerContext>, accepted: Accepted) {
     })
     .await;
     context.sessions.borrow_mut().remove(key);
-    context.metrics.session_closed(close.cause);
-    log_end(peer, endpoint, &close);
+    let ended = SessionClosed {
+        peer,
+        node_id: endpoint.node_id(),
+        cause: close.cause,
+        detail: &close.detail,
+        requests: driver.requests(),
+        lasted: accepted_at.elapsed(),
+    };
+    ended.emit(&context.metrics);
     driver.finish(close.cause).await;
     drop(permit);
 }
@@ -350,19 +359,7 @@ fn dial_home(context: &Rc<WorkerContext>, endpoint: Endpoint) -> std::pin::Pin<B
     let (homes, connect_timeout) = (context.homes(endpoint), context.limits.borrow().connect_timeout);
     let metrics = Rc::clone(&context.metrics);
     Box::pin(async move {
-        let dialled = dial(homes, connect_timeout).await;
-        if dialled.is_err() {
-            metrics.dial_failed();
-        }
-        dialled.map(|(stream, _)| stream)
+        let failed = |address: &HostPort, error: &io::Error| DialFailed { address, node_id: endpoint.node_id(), error }.emit(&metrics);
+        dial(homes, connect_timeout, failed).await.map(|(stream, _)| stream)
     })
-}
-
-/// One line for each end: what the client or a broker did wrong is worth a look, what just ended is not.
-fn log_end(peer: SocketAddr, endpoint: Endpoint, close: &Close) {
-    let Close { cause, detail } = close;
-    match cause.fault() {
-        Fault::None => tracing::debug!(%peer, %endpoint, %cause, %detail, "session ended"),
-        Fault::Client | Fault::Broker | Fault::Leeward => tracing::info!(%peer, %endpoint, %cause, %detail, "session ended"),
-    }
 }

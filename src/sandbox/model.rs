@@ -14,6 +14,7 @@ mod broker;
 pub mod config;
 mod controller;
 mod event;
+mod group;
 mod groups;
 pub mod image;
 mod lifecycle;
@@ -288,7 +289,7 @@ impl Model {
             }
             Event::Group { node, incarnation, group, timer } => {
                 if self.is_process(node, incarnation) {
-                    self.group_timer(node, &group, timer);
+                    self.with_group(node, &group, |group, actions| group.timer(timer, actions));
                 }
             }
             Event::CoordinatorLoaded { node, incarnation, partition, epoch } => {

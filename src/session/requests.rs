@@ -15,6 +15,9 @@ use crate::wire::{FrameLength, RequestHeader, Route};
 /// The largest ApiVersions request: a header with the longest client id, and two names.
 const API_VERSIONS_BYTES_MAX: usize = 128 * 1024;
 
+/// Answers made here that wait for the client to take them: a flood of small ApiVersions requests must not become a larger flood in memory.
+const ANSWERS_BYTES_MAX: usize = 64 * 1024;
+
 /// What to do at the start of a frame.
 enum Next {
     /// Nothing yet: more bytes, a free place, or an event is needed.
@@ -104,6 +107,9 @@ impl Session {
                 outbox.client_bytes_needed = frame_bytes;
                 return Ok(Next::Wait);
             }
+            if outbox.to_client.len() >= ANSWERS_BYTES_MAX {
+                return Ok(Next::Wait);
+            }
             if moment.view.offer.is_none() {
                 self.waiting = Some(Waiting::Offer);
                 return Ok(Next::Wait);
@@ -142,6 +148,7 @@ impl Session {
     /// Makes the entry of a request that goes to the broker, dialling it for the first one.
     fn forward<O: Observer>(&mut self, peek: &Peek, frame_bytes: usize, moment: &Moment<'_, O>, outbox: &mut Outbox) {
         self.want_home(moment.now, outbox);
+        self.requests += 1;
         moment.observer.request(peek.api_key, frame_bytes);
         if peek.produce.is_some_and(|produce| produce.acks == 0) {
             return; // The broker does not answer it.
@@ -188,6 +195,7 @@ impl Session {
         let body = bytes.get(header.body..).unwrap_or_default();
         let (version, id) = (header.api_version, header.correlation_id);
         let software = if version <= VERSIONS_UNDERSTOOD { versions::parse_request(version, body).map_err(malformed)? } else { None };
+        self.requests += 1;
         moment.observer.request(api::API_VERSIONS, frame.len());
 
         let client_id = header.client_id.and_then(|bytes| std::str::from_utf8(bytes).ok());

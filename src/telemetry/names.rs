@@ -79,7 +79,6 @@ metrics! {
     VIEW_GENERATION: Gauge "leeward_view_generation" None [] "Counts the pictures of the cluster; a standing number is a quiet cluster";
     METADATA_REFRESHES: Counter "leeward_metadata_refreshes" None ["result"] "Leeward's own readings of the cluster's metadata";
     CONFIG_RELOADS: Counter "leeward_config_reloads" None ["result"] "Reloads of the configuration";
-    WORKERS: Gauge "leeward_workers" None [] "Threads that carry sessions";
     BUILD_INFO: Gauge "leeward_build_info" None ["version"] "Always 1";
     PROCESS_CPU: Counter "process_cpu" Seconds [] "CPU time of this process, user and system";
     PROCESS_RSS: Gauge "process_resident_memory" Bytes [] "Memory of this process that is resident";

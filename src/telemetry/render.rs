@@ -23,7 +23,6 @@ pub(super) struct Scrape {
     pub(super) totals: Totals,
     pub(super) cluster: ClusterFigures,
     pub(super) process: ProcessFigures,
-    pub(super) workers: usize,
 }
 
 /// The whole exposition, its end marker included.
@@ -107,7 +106,6 @@ impl Scrape {
         out.gauges(&names::VIEW_GENERATION, [([], cluster.generation)])?;
         out.counters(&names::METADATA_REFRESHES, results(cluster.refreshes_done, cluster.refreshes_failed))?;
         out.counters(&names::CONFIG_RELOADS, results(cluster.reloads_done, cluster.reloads_failed))?;
-        out.gauges(&names::WORKERS, [([], u64::try_from(self.workers).unwrap_or(u64::MAX))])?;
         out.gauges(&names::BUILD_INFO, [([("version", env!("CARGO_PKG_VERSION"))], 1)])
     }
 

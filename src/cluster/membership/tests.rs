@@ -136,6 +136,17 @@ fn before_any_metadata_the_bootstrap_brokers_offer_counts() {
 }
 
 #[test]
+fn a_bootstrap_address_that_answered_is_a_reachable_broker_at_once() {
+    let mut membership = membership();
+    membership.answered(&at(9092), &offer(9));
+    let wanted = membership.report(&Reporter::Broker(at(9092)), says(&[node(1, 9092), node(2, 9093)]), 0).unwrap();
+    bind_all(&mut membership, wanted);
+    let view = membership.picture(0).unwrap();
+    assert!(view.brokers[&1].reachable && view.brokers[&1].offer.is_some());
+    assert!(!view.brokers[&2].reachable);
+}
+
+#[test]
 fn a_picture_is_made_only_of_changes() {
     let mut membership = membership();
     membership.answered(&at(9092), &offer(9));

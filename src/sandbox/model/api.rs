@@ -3,6 +3,7 @@
 mod admin;
 mod commits;
 mod fetch;
+mod groups;
 mod metadata;
 mod offsets;
 mod produce;
@@ -53,18 +54,27 @@ const fn row(key: i16, min: i16, max: i16, handle: fn(&mut Model, NodeId, Reply,
     Served { key, min, max, handle }
 }
 
-static SERVED: [Served; 13] = [
+static SERVED: [Served; 22] = [
     row(0, 3, 13, Model::produce),
     row(1, 4, 17, Model::fetch),
     row(2, 1, 10, Model::list_offsets),
     row(3, 0, 13, Model::metadata),
+    row(8, 2, 9, Model::offset_commit),
+    row(9, 1, 9, Model::offset_fetch),
     row(10, 0, 6, Model::find_coordinator),
+    row(11, 0, 9, Model::join_group),
+    row(12, 0, 4, Model::heartbeat),
+    row(13, 0, 5, Model::leave_group),
+    row(14, 0, 5, Model::sync_group),
+    row(15, 0, 5, Model::describe_groups),
+    row(16, 0, 4, Model::list_groups),
     row(18, 0, 4, Model::api_versions),
     row(19, 2, 7, Model::create_topics),
     row(20, 1, 6, Model::delete_topics),
     row(22, 0, 5, Model::init_producer_id),
     row(23, 2, 4, Model::offset_for_leader_epoch),
     row(32, 1, 4, Model::describe_configs),
+    row(42, 0, 2, Model::delete_groups),
     row(43, 0, 2, Model::elect_leaders),
     row(60, 0, 2, Model::describe_cluster),
 ];

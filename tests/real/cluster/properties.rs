@@ -31,6 +31,11 @@ impl Properties {
         properties.kraft(id, directory, controller);
         properties.broker(port);
         if share_groups {
+            // A member learns of its part with a heartbeat: five seconds apart by default, which would be most of a test's time.
+            for kind in ["consumer", "share"] {
+                properties.set(&format!("group.{kind}.heartbeat.interval.ms"), 1000);
+                properties.set(&format!("group.{kind}.min.heartbeat.interval.ms"), 1000);
+            }
             properties.set("share.coordinator.state.topic.replication.factor", 3);
             properties.set("share.coordinator.state.topic.min.isr", 2);
             properties.set("share.coordinator.state.topic.num.partitions", 3);
@@ -80,6 +85,8 @@ impl Properties {
         self.set("auto.create.topics.enable", false);
         self.set("default.replication.factor", 3);
         self.set("min.insync.replicas", 2);
+        // The records of these tests have fixed times, long ago: by default brokers would delete them.
+        self.set("log.retention.ms", -1);
         self.set("offsets.topic.replication.factor", 3);
         self.set("offsets.topic.num.partitions", 6);
         self.set("transaction.state.log.replication.factor", 3);

@@ -1,7 +1,7 @@
 //! librdkafka: every compression and acks, an idempotent and a transactional producer, a group.
 
 use super::Scene;
-use super::by_java::committed;
+use super::by_java::{await_records, committed};
 use crate::clients::{COMPRESSIONS, librdkafka};
 use crate::records::{Shape, assert_same, make};
 use crate::steps::Steps;
@@ -48,10 +48,11 @@ fn transactions(scene: &mut Scene) {
     let topic = "rdkafka-transactions";
     let records = make(23, 95, 3, Shape::Everything);
     scene.java.create(topic, 3);
-    let bootstrap = scene.front.bootstrap();
-    librdkafka::transactions(bootstrap, topic, &records, CHUNK, "rdkafka-1");
+    let bootstrap = scene.front.bootstrap().to_owned();
+    librdkafka::transactions(&bootstrap, topic, &records, CHUNK, "rdkafka-1");
     let expected = committed(&records, CHUNK);
-    assert_same("read by librdkafka", &expected, &librdkafka::read(bootstrap, topic, 3, expected.len(), &[("isolation.level", "read_committed")]));
+    assert_same("read by librdkafka", &expected, &librdkafka::read(&bootstrap, topic, 3, expected.len(), &[("isolation.level", "read_committed")]));
+    await_records(scene, topic, expected.len());
     assert_same("read by Java", &expected, &scene.java.read_committed(topic));
 }
 
@@ -63,4 +64,10 @@ fn consumer_protocol(scene: &mut Scene) {
     librdkafka::produce(bootstrap, topic, &records, &[]);
     let received = librdkafka::consume(bootstrap, topic, "rdkafka-848", records.len(), &[("group.protocol", "consumer")]);
     assert_same(topic, &records, &received);
+}
+
+/// A client that goes to a broker directly: the watch must see it, or its silence before proved nothing.
+pub(super) fn caught_going_direct(scene: &Scene) {
+    let caught = scene.front.catch(&scene.cluster, || librdkafka::connect(&scene.cluster.bootstrap()));
+    assert!(!caught.is_empty() && caught.iter().all(|&pid| pid == std::process::id()), "caught: {caught:?}, expected this process, {}", std::process::id());
 }

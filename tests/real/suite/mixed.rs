@@ -1,6 +1,7 @@
 //! Brokers of two releases at once, as in the middle of an upgrade: two of 2.1.0, one of 2.6.3; and old and new clients.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::{Scene, prepare};
 use crate::cache::KafkaPython;
@@ -11,7 +12,7 @@ use crate::cluster::Cluster;
 use crate::records::{Shape, assert_same, make};
 use crate::release::{KAFKA_2_1_0, KAFKA_2_6_3, KAFKA_4_3_1};
 use crate::selection::{Selection, admit};
-use crate::steps::Steps;
+use crate::steps::{Steps, until};
 use crate::wire::Wire;
 
 const OLD: [i32; 2] = [1, 5];
@@ -44,7 +45,12 @@ fn mixed_cluster() {
             let topic = format!("mixed-transactions-{name}");
             java.create(&topic, 6);
             java.run("transactions", &[("topic", &topic), ("file", &file), ("chunk", "10"), ("transactional.id", name), ("group", &topic)]);
-            assert_same(&topic, &super::by_java::committed(&records, 10), &java.read_committed(&topic));
+            let expected = super::by_java::committed(&records, 10);
+            until("the commits' markers", Duration::from_secs(60), || match java.read_committed(&topic).len() {
+                count if count >= expected.len() => Ok(()),
+                count => Err(format!("{count} of {}", expected.len())),
+            });
+            assert_same(&topic, &expected, &java.read_committed(&topic));
             let got =
                 java.records("consume", &[("topic", &topic), ("group.id", name), ("members", "2"), ("count", "80"), ("isolation.level", "read_committed")]);
             assert!(got.len() >= 80, "{} of 80", got.len());

@@ -28,7 +28,7 @@ fn same_as_direct(scene: &mut Scene) {
         scene.java.create(&through, 1);
         scene.java.create(&past, 1);
         for (java, topic) in [(&mut scene.java, &through), (&mut direct, &past)] {
-            let arguments = [("topic", topic.as_str()), ("file", &file), ("acks", "1"), ("compression.type", compression), ("enable.idempotence", "false")];
+            let arguments = [("topic", topic.as_str()), ("file", &file), ("acks", "all"), ("compression.type", compression), ("enable.idempotence", "false")];
             java.run("produce", &[arguments.as_slice(), &[("flush", "30")]].concat());
         }
         let (through, past) = (batches(&stored(scene, &through)), batches(&stored(scene, &past)));
@@ -49,6 +49,13 @@ fn every_version(scene: &mut Scene) {
     let versions = ProduceRequest::VERSIONS.min..=newest;
     let mut sent = Vec::new();
     for version in versions.clone() {
+        // acks=0 has no response: the next request's answer must be its own.
+        let batch = odd_batch(1_700_000_000_500 + i64::from(version), version as u8);
+        let request = wire.produce_request("stored-versions", 0, 0, batch.clone(), version).unwrap();
+        wire.send(&request, version).unwrap();
+        wire.api_versions().unwrap_or_else(|error| panic!("after Produce v{version} acks=0: {error}"));
+        sent.push(batch);
+        // acks=all comes last: what was sent before it can be read then too.
         for acks in [1, -1] {
             let batch = odd_batch(1_700_000_000_000 + i64::from(version), version as u8);
             let answer =
@@ -56,12 +63,6 @@ fn every_version(scene: &mut Scene) {
             assert_eq!((answer.error_code, answer.base_offset), (0, 2 * sent.len() as i64), "Produce v{version} acks={acks}");
             sent.push(batch);
         }
-        // acks=0 has no response: the next request's answer must be its own.
-        let batch = odd_batch(1_700_000_000_500 + i64::from(version), version as u8);
-        let request = wire.produce_request("stored-versions", 0, 0, batch.clone(), version).unwrap();
-        wire.send(&request, version).unwrap();
-        wire.api_versions().unwrap_or_else(|error| panic!("after Produce v{version} acks=0: {error}"));
-        sent.push(batch);
     }
     let directly = stored(scene, "stored-versions");
     let through = fetch_all(&mut wire, "stored-versions");

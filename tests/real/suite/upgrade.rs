@@ -1,5 +1,6 @@
 //! The upgrade that this product exists for: 2.1.0 to 2.6.3, broker by broker, the pins removed at the end; all clients behind Leeward.
 
+use super::by_java::await_records;
 use super::{Scene, prepare};
 use crate::clients::console::Console;
 use crate::clients::librdkafka;
@@ -81,6 +82,8 @@ impl Lasting {
         let file = scene.file("lasting", &records);
         scene.java.run("produce", &[("topic", LASTING), ("file", &file), ("client", "lasting"), ("acks", "all"), ("enable.idempotence", "true")]);
         self.sent.extend(records);
+        // A new leader may for a moment not know how far all replicas are, and shows less.
+        await_records(scene, LASTING, self.sent.len());
         assert_same("the lasting consumer", &self.sent, &scene.java.records("read", &[("topic", LASTING), ("client", "lasting")]));
     }
 }

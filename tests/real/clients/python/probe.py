@@ -69,7 +69,8 @@ def consume(args):
         for batch in consumer.poll(timeout_ms=500).values():
             for record in batch:
                 headers = ",".join(f"{name}={hexed(data)}" for name, data in record.headers or [])
-                row(record.partition, record.timestamp, hexed(record.key), hexed(record.value), headers, record.offset)
+                timestamp = -1 if record.timestamp is None else record.timestamp
+                row(record.partition, timestamp, hexed(record.key), hexed(record.value), headers, record.offset)
                 seen += 1
     if "group" in args:
         consumer.commit()

@@ -1,0 +1,119 @@
+//! Talks to a running Leeward, and says in plain words why that does not work.
+
+use std::io;
+use std::time::Duration;
+
+use clap::Args;
+use serde::de::DeserializeOwned;
+use ureq::Agent;
+use ureq::http::Response;
+
+use super::{Exit, Failure};
+use crate::admin::ApiError;
+use crate::admin::api::VERSION_HEADER;
+use crate::config::HostPort;
+
+/// A command's answer comes within 10 s; beyond this nobody is there.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
+/// The endpoint is on this machine.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Where the running Leeward is.
+#[derive(Debug, Clone, Args)]
+pub(super) struct AdminAddress {
+    /// Admin endpoint of the running Leeward
+    #[arg(long = "admin", value_name = "HOST:PORT", default_value = "127.0.0.1:19000")]
+    address: HostPort,
+}
+
+/// An answer of Leeward, good or bad.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    body: String,
+    asked: String,
+}
+
+impl AdminAddress {
+    pub(super) fn get(&self, path: &str) -> Result<Answer, Failure> {
+        self.answer(path, agent().get(self.url(path)).call())
+    }
+
+    pub(super) fn post(&self, path: &str) -> Result<Answer, Failure> {
+        self.answer(path, agent().post(self.url(path)).send_empty())
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    fn answer(&self, path: &str, response: Result<Response<ureq::Body>, ureq::Error>) -> Result<Answer, Failure> {
+        let mut response = response.map_err(|error| self.unreachable(&error))?;
+        if !response.headers().contains_key(VERSION_HEADER) {
+            let message =
+                format!("what answers on {} is not Leeward (HTTP {}); name its admin endpoint with --admin", self.address, response.status().as_u16());
+            return Err(Failure::new(Exit::Failed, message));
+        }
+        let status = response.status().as_u16();
+        let body = response.body_mut().read_to_string().map_err(|error| self.unreachable(&error))?;
+        Ok(Answer { status, body, asked: format!("{}{path}", self.address) })
+    }
+
+    fn unreachable(&self, error: &ureq::Error) -> Failure {
+        let address = &self.address;
+        #[expect(clippy::wildcard_enum_match_arm, reason = "the error of another crate, which may grow")]
+        match error {
+            ureq::Error::Timeout(_) => Failure::new(Exit::TimedOut, format!("{address} did not answer in time; is that Leeward's admin endpoint (--admin)?")),
+            ureq::Error::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                let message =
+                    format!("no Leeward answers on {address}: nothing listens there; start it (leeward run), or name its admin endpoint with --admin");
+                Failure::new(Exit::Failed, message)
+            }
+            ureq::Error::ConnectionFailed => {
+                Failure::new(Exit::Failed, format!("no Leeward answers on {address}: it cannot be reached; name its admin endpoint with --admin"))
+            }
+            ureq::Error::HostNotFound => Failure::new(Exit::Failed, format!("there is no host for {address}; name the admin endpoint with --admin HOST:PORT")),
+            ureq::Error::Protocol(_) => self.not_http(error),
+            // What a server does with a request that it cannot read: Kafka's just hangs up.
+            ureq::Error::Io(io) if matches!(io.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::InvalidData) => {
+                self.not_http(error)
+            }
+            _ => Failure::new(Exit::Failed, format!("cannot talk to {address}: {error}; name the admin endpoint with --admin")),
+        }
+    }
+
+    fn not_http(&self, error: &ureq::Error) -> Failure {
+        let address = &self.address;
+        let message = format!(
+            "what answers on {address} does not speak HTTP, so it is not Leeward's admin endpoint ({error}); a Kafka port perhaps? name it with --admin"
+        );
+        Failure::new(Exit::Failed, message)
+    }
+}
+
+impl Answer {
+    /// The body as `T`.
+    pub(super) fn parse<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+        serde_json::from_str(&self.body).map_err(|error| {
+            let message = format!("{} answered what this version does not understand ({error}); is it another version of Leeward?", self.asked);
+            Failure::new(Exit::Failed, message)
+        })
+    }
+
+    /// The refusal in the body.
+    pub(super) fn refusal(&self) -> Failure {
+        match self.parse::<ApiError>() {
+            Ok(error) => {
+                let lines = error.config_errors.iter().map(|error| format!("{error}\n")).collect::<String>();
+                let exit = if lines.is_empty() { Exit::Failed } else { Exit::Usage };
+                Failure::new(exit, format!("{lines}{}: {}; {}", self.asked, error.error, error.hint))
+            }
+            Err(_) => Failure::new(Exit::Failed, format!("{} answered HTTP {}; look into Leeward's log", self.asked, self.status)),
+        }
+    }
+}
+
+fn agent() -> Agent {
+    let config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(ANSWER_TIMEOUT)).timeout_connect(Some(CONNECT_TIMEOUT));
+    // A proxy of the environment has no business on the way to this machine's own endpoint.
+    config.proxy(None).build().into()
+}

@@ -1,0 +1,308 @@
+//! The program from outside: what it prints, where, and its exit codes.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use leeward::sandbox::{Sandbox, SandboxConfig};
+
+struct Ran {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+fn leeward(arguments: &[&str]) -> Ran {
+    let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_leeward")).args(arguments).output().expect("the program runs");
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    Ran { code: status.code(), out: text(stdout), err: text(stderr) }
+}
+
+fn file(text: &str) -> tempfile::NamedTempFile {
+    let mut file = tempfile::Builder::new().suffix(".toml").tempfile().expect("a temporary file");
+    file.write_all(text.as_bytes()).expect("written");
+    file
+}
+
+#[test]
+fn the_example_is_right() {
+    let ran = leeward(&["config", "check", "--config", concat!(env!("CARGO_MANIFEST_DIR"), "/config/leeward.toml")]);
+    assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (Some(0), "the configuration is right\n", ""));
+}
+
+#[test]
+fn every_error_of_a_file_comes_at_once_with_its_place() {
+    let file = file("[upstream]\nbootstrap = [\"127.0.0.1\"]\n\n[limits]\nidle_timout = \"1m\"\nsessions_max = 0\n");
+    let path = file.path().to_str().expect("UTF-8");
+    let ran = leeward(&["config", "check", "--config", path]);
+    let expected = format!(
+        "{path}:2: upstream.bootstrap: \"127.0.0.1\" has no port; allowed is a list of addresses, such as [\"kafka1.example.com:9092\", \"10.0.0.2:9092\"]\n\
+         {path}:5: limits.idle_timout: there is no such key; did you mean limits.idle_timeout?\n\
+         {path}:6: limits.sessions_max: 0 is below 1; allowed is a whole number from 1 to 10000000\n"
+    );
+    assert_eq!((ran.code, ran.out.as_str(), ran.err), (Some(2), "", expected));
+}
+
+#[test]
+fn a_wrong_configuration_binds_nothing() {
+    let ran = leeward(&["run", "--upstream", "127.0.0.1:1", "--listen", "127.0.0.1:19092", "--admin", "127.0.0.1:19092"]);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""));
+    assert_eq!(ran.err, "--admin: admin.listen: port 19092 is taken by listen.bootstrap; give each endpoint a port of its own\n");
+    let ran = leeward(&["run"]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.err.starts_with("default: upstream.bootstrap: it is missing; say it in the file or with a flag"), "{}", ran.err);
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let ran = leeward(&["config", "show", "--config", "/nowhere/leeward.toml"]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.err.starts_with("/nowhere/leeward.toml: cannot be read: "), "{}", ran.err);
+}
+
+#[test]
+fn show_has_value_default_and_when_a_change_applies() {
+    let ran = leeward(&["config", "show", "--upstream", "127.0.0.1:9092", "--set", "limits.idle_timeout=20m"]);
+    assert_eq!(ran.code, Some(0));
+    assert!(ran.out.lines().all(|line| line.chars().count() <= 100), "{}", ran.out);
+    let row = ran.out.lines().find(|line| line.starts_with("limits.idle_timeout ")).expect("a row");
+    assert_eq!(row.split_whitespace().collect::<Vec<_>>(), ["limits.idle_timeout", "\"20m\"", "\"10m\"", "at", "reload"]);
+
+    let ran = leeward(&[
+        "config",
+        "show",
+        "--upstream",
+        "127.0.0.1:9092",
+        "-o",
+        "json",
+        "--set",
+        "upstream.sasl_plain.username=u",
+        "--set",
+        "upstream.sasl_plain.password=hunter2",
+    ]);
+    let rows: serde_json::Value = serde_json::from_str(&ran.out).expect("JSON");
+    let workers = rows.as_array().expect("a list").iter().find(|row| row["key"] == "runtime.workers").expect("a row");
+    assert_eq!((&workers["applies"], &workers["default"]), (&"restart".into(), &"\"cores\"".into()));
+    assert!(!ran.out.contains("hunter2") && ran.out.contains("(hidden)"));
+}
+
+#[test]
+fn the_reference_is_markdown() {
+    let ran = leeward(&["config", "reference"]);
+    assert_eq!(ran.code, Some(0));
+    assert!(ran.out.starts_with("| key | type | default |") && ran.out.contains("| `limits.frame_bytes_max` | size | `\"100MiB\"` |"), "{}", ran.out);
+}
+
+#[test]
+fn wrong_arguments_are_usage() {
+    for arguments in [
+        &["bogus"][..],
+        &[],
+        &["run", "--colour"],
+        &["status", "-o", "xml"],
+        &["status", "--admin", "nope"],
+        &["config", "check", "--set", "a"],
+        &["demo", "--seconds", "0"],
+    ] {
+        let ran = leeward(arguments);
+        assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""), "{arguments:?}: {}", ran.err);
+        assert!(!ran.err.is_empty());
+    }
+}
+
+#[test]
+fn help_and_version_are_not_errors() {
+    for arguments in [&["--help"][..], &["run", "--help"], &["status", "--help"], &["config", "show", "--help"], &["reload", "--help"], &["demo", "--help"]] {
+        let ran = leeward(arguments);
+        assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
+        assert!(ran.out.contains("Example"), "{arguments:?}: {}", ran.out);
+    }
+    assert_eq!(leeward(&["--version"]).out, format!("leeward {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn nobody_on_the_admin_port_is_said() {
+    let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address").to_string();
+    for command in ["status", "reload"] {
+        let ran = leeward(&[command, "--admin", &free]);
+        assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""));
+        assert!(ran.err.contains("nothing listens there; start it (leeward run)"), "{}", ran.err);
+    }
+    let ran = leeward(&["status", "--admin", &free, "--wait", "--timeout", "0"]);
+    assert_eq!(ran.code, Some(4));
+    assert!(ran.err.starts_with("not ready after 0 s: no Leeward answers"), "{}", ran.err);
+}
+
+/// Answers the first connection with `answer`, as soon as it has sent something.
+fn answering(answer: &'static [u8]) -> (String, thread::JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("its address").to_string();
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        let mut some = [0; 4096];
+        let _ = stream.read(&mut some).expect("a request");
+        stream.write_all(answer).expect("answered");
+    });
+    (address, server)
+}
+
+#[test]
+fn something_else_on_the_admin_port_is_said() {
+    let (address, server) = answering(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}");
+    let ran = leeward(&["status", "--admin", &address]);
+    server.join().expect("served");
+    assert_eq!((ran.code, ran.err), (Some(1), format!("what answers on {address} is not Leeward (HTTP 200); name its admin endpoint with --admin\n")));
+
+    for answer in [&b""[..], b"\0\0\0\x06\0\0\0\x01\0\0"] {
+        let (address, server) = answering(answer);
+        let ran = leeward(&["status", "--admin", &address]);
+        server.join().expect("served");
+        assert_eq!(ran.code, Some(1));
+        assert!(ran.err.contains("does not speak HTTP"), "{answer:?}: {}", ran.err);
+    }
+}
+
+#[test]
+fn another_version_is_said() {
+    let (address, server) = answering(b"HTTP/1.1 200 OK\r\nleeward-version: 9.9.9\r\ncontent-length: 2\r\n\r\n{}");
+    let ran = leeward(&["status", "--admin", &address]);
+    server.join().expect("served");
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.err.contains("is it another version of Leeward?"), "{}", ran.err);
+}
+
+#[test]
+fn an_occupied_port_is_one_clear_message() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("its address").to_string();
+    let ran = leeward(&[
+        "run",
+        "--upstream",
+        "127.0.0.1:1",
+        "--listen",
+        "127.0.0.1:0",
+        "--base-port",
+        "20001",
+        "--set",
+        "listen.virtual_brokers.range=1",
+        "--admin",
+        &address,
+    ]);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""));
+    let last = ran.err.lines().last().unwrap_or_default();
+    assert!(last.contains(&address) && last.contains("admin.listen"), "{}", ran.err);
+}
+
+/// A Leeward in front of an embedded cluster; ended by force when a test fails.
+struct Running {
+    process: Child,
+    lines: mpsc::Receiver<String>,
+    admin: String,
+    config: tempfile::NamedTempFile,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail where it has ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+const PORTS: u16 = 10;
+
+/// So many ports in a row that nobody listens on now, below those that the system gives to outgoing connections.
+fn free_ports() -> u16 {
+    let free = |first: &u16| (*first..first + PORTS).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok());
+    (0..1000).map(|_| fastrand::u16(20_000..32_000)).find(free).expect("free ports")
+}
+
+impl Running {
+    fn start(bootstrap: &str) -> Self {
+        let first = free_ports();
+        let admin = format!("127.0.0.1:{}", first + PORTS - 1);
+        let upstream = bootstrap.split(',').next().expect("an address");
+        let config = file(&format!(
+            "upstream.bootstrap = [\"{upstream}\"]\nlisten.bootstrap = \"127.0.0.1:{first}\"\nlisten.virtual_brokers.range = {}\nadmin.listen = \"{admin}\"\nlog.format = \"json\"\n",
+            PORTS - 2
+        ));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_leeward"));
+        let mut process = command.args(["run", "--config"]).arg(config.path()).stderr(Stdio::piped()).spawn().expect("the program runs");
+        let log = BufReader::new(process.stderr.take().expect("its log"));
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || log.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        Self { process, lines, admin, config }
+    }
+
+    fn rewrite(&mut self, more: &str) {
+        self.config.write_all(more.as_bytes()).expect("written");
+    }
+
+    /// Sends a signal by the system's own command.
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.process.id().to_string()]).status().expect("kill runs");
+        assert!(sent.success());
+    }
+
+    /// Reads the log, of which each line is one JSON object, until an event says `message`.
+    fn logged(&self, message: &str) -> serde_json::Value {
+        loop {
+            let line = self.lines.recv_timeout(Duration::from_secs(20)).unwrap_or_else(|error| panic!("no \"{message}\" in the log: {error}"));
+            let event: serde_json::Value = serde_json::from_str(&line).expect("a JSON object");
+            if event.get("message").and_then(serde_json::Value::as_str) == Some(message) {
+                return event;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_running_leeward_is_seen_reloaded_and_ended() {
+    let sandbox = Sandbox::start(SandboxConfig::default()).await.expect("a cluster");
+    let mut running = Running::start(&sandbox.bootstrap());
+    let admin = running.admin.clone();
+
+    let ran = leeward(&["status", "--admin", &admin, "--wait", "--timeout", "30"]);
+    assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
+    assert!(ran.out.contains(", ready\n") && ran.out.contains("3 of 3 brokers reachable"), "{}", ran.out);
+    let ran = leeward(&["status", "--admin", &admin, "-o", "json"]);
+    let status: serde_json::Value = serde_json::from_str(&ran.out).expect("JSON");
+    assert_eq!((&status["ready"], status["cluster"]["brokers"].as_array().map(Vec::len)), (&true.into(), Some(3)));
+
+    let ran = leeward(&["reload", "--admin", &admin]);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(0), "nothing has changed\n"));
+    running.rewrite("limits.idle_timeout = \"20m\"\nruntime.workers = 7\n");
+    let ran = leeward(&["reload", "--admin", &admin]);
+    assert_eq!(ran.code, Some(0));
+    assert!(
+        ran.out.starts_with("in force now:\n  limits.idle_timeout: \"10m\" → \"20m\"\nleft until Leeward is started again:\n  runtime.workers: "),
+        "{}",
+        ran.out
+    );
+    assert_eq!(
+        (running.logged("configuration reloaded")["applied"].as_u64(), running.logged("configuration reloaded")["applied"].as_u64()),
+        (Some(0), Some(1))
+    );
+
+    running.rewrite("limits.write_timeout = \"9s\"\n");
+    running.signal("HUP");
+    assert_eq!(running.logged("configuration changed")["key"], "limits.write_timeout");
+
+    running.rewrite("limits.write_timout = \"9s\"\n");
+    let ran = leeward(&["reload", "--admin", &admin]);
+    assert_eq!(ran.code, Some(2));
+    assert!(
+        ran.err.contains("limits.write_timout: there is no such key; did you mean limits.write_timeout?") && ran.err.contains("the old one stays in force"),
+        "{}",
+        ran.err
+    );
+
+    running.signal("TERM");
+    running.logged("ended");
+    assert_eq!(running.process.wait().expect("it ends").code(), Some(0));
+    assert_eq!(leeward(&["status", "--admin", &admin]).code, Some(1));
+    sandbox.shutdown().await;
+}
