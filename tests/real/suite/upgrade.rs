@@ -28,7 +28,7 @@ fn upgrade_2_1_to_2_6() {
     steps.must("messages 1 to 3 are written, and read by the group", || {
         scene.java.create(TOPIC, 1);
         scene.java.create(LASTING, 3);
-        produce(&mut old_tools, &bootstrap, "1\n2\n3\n");
+        old_tools.produce(&bootstrap, TOPIC, "1\n2\n3\n");
         assert_eq!(consume(&mut old_tools, &bootstrap, 3), ["1", "2", "3"]);
         assert_eq!(offset(&mut scene), 3);
         scene.cluster.await_in_sync();
@@ -44,7 +44,7 @@ fn upgrade_2_1_to_2_6() {
         });
     }
     steps.must("messages 4 and 5 are written, and the group reads exactly those", || {
-        produce(&mut new_tools, &bootstrap, "4\n5\n");
+        new_tools.produce(&bootstrap, TOPIC, "4\n5\n");
         assert_eq!(consume(&mut new_tools, &bootstrap, 2), ["4", "5"]);
         assert_eq!(offset(&mut scene), 5);
     });
@@ -96,10 +96,6 @@ fn offset(scene: &mut Scene) -> i64 {
     let rows = scene.java.run("offsets", &[("group", "peter-consumer")]);
     let offset = rows.iter().find_map(|row| row.strip_prefix(TOPIC)?.strip_prefix("\t0\t"));
     offset.unwrap_or_else(|| panic!("the group has no offset: {rows:?}")).parse().unwrap()
-}
-
-fn produce(console: &mut Console, bootstrap: &str, lines: &str) {
-    console.run(Tool::ConsoleProducer, &["--broker-list", bootstrap, "--topic", TOPIC, "--request-required-acks", "all"], lines);
 }
 
 /// What the group reads next: `count` messages, and no more within what the tool waits for.
