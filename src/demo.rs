@@ -14,6 +14,7 @@ mod histogram;
 mod kafka;
 mod load;
 mod observe;
+mod ports;
 mod screen;
 mod show;
 mod signals;

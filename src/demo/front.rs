@@ -2,18 +2,17 @@
 
 mod gauge;
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
 use ureq::Agent;
 
 use super::child::Supervised;
+use super::ports::free_stretch;
 use crate::admin::status::Status;
 pub(super) use gauge::Gauges;
 
-/// Ports are tried below the range out of which the kernel gives outgoing connections theirs.
-const PORTS: std::ops::Range<u16> = 10_000..31_000;
 /// Ports that Leeward may take behind its bootstrap endpoint: those of the brokers, whose node ids are 1 to 3, and some more.
 const RANGE: u16 = 8;
 /// Another process may take a port between the look and the bind.
@@ -50,8 +49,6 @@ pub(super) enum FrontError {
     Ended { code: i32, said: String },
     #[error("Leeward was not ready within {READY_LIMIT:?}; it said:\n{said}")]
     NotReady { said: String },
-    #[error("there are no free ports between {} and {}", PORTS.start, PORTS.end)]
-    NoPorts,
 }
 
 impl Front {
@@ -60,16 +57,14 @@ impl Front {
     /// # Errors
     /// It did not start or was not ready in time, with its last words.
     pub(super) async fn start(upstream: &str, brokers: usize, directory: &Path) -> Result<Self, FrontError> {
-        let mut last = FrontError::NoPorts;
-        for attempt in 0..ATTEMPTS {
-            let ports = free_ports()?;
+        let mut attempt = 1;
+        loop {
             let log = directory.join(format!("leeward-{attempt}.log"));
-            match Self::start_at(ports, upstream, brokers, &log).await {
-                Err(error @ FrontError::Ended { .. }) => last = error,
+            match Self::start_at(Ports::free()?, upstream, brokers, &log).await {
+                Err(FrontError::Ended { .. }) if attempt < ATTEMPTS => attempt += 1,
                 other => return other,
             }
         }
-        Err(last)
     }
 
     async fn start_at(ports: Ports, upstream: &str, brokers: usize, log: &Path) -> Result<Self, FrontError> {
@@ -137,21 +132,16 @@ impl Admin {
     }
 }
 
+/// A stretch of free ports: the admin endpoint, the bootstrap endpoint, then the virtual brokers.
 struct Ports {
-    bootstrap: u16,
     admin: u16,
+    bootstrap: u16,
     base: u16,
 }
 
-/// A stretch of ports that are free now: the admin endpoint, the bootstrap endpoint, then the virtual brokers.
-fn free_ports() -> Result<Ports, FrontError> {
-    const TRIES: usize = 200;
-    let is_free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
-    for _ in 0..TRIES {
-        let admin = fastrand::u16(PORTS);
-        if (admin..admin + 2 + RANGE).all(is_free) {
-            return Ok(Ports { bootstrap: admin + 1, admin, base: admin + 2 });
-        }
+impl Ports {
+    fn free() -> std::io::Result<Self> {
+        let admin = free_stretch(2 + RANGE)?;
+        Ok(Ports { admin, bootstrap: admin + 1, base: admin + 2 })
     }
-    Err(FrontError::NoPorts)
 }
