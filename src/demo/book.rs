@@ -115,6 +115,7 @@ impl Book {
         if let Some(took) = took {
             page.recent.add(took);
             match pace {
+                Pace::Warm => {}
                 Pace::Steady => page.steady.add(took),
                 Pace::Full => page.full.add(took),
             }

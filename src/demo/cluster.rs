@@ -15,7 +15,7 @@ pub(super) const BROKERS: usize = 3;
 /// A running cluster of three brokers.
 pub(super) enum Cluster {
     Sandbox(Arc<Sandbox>),
-    Kafka(Kafka),
+    Kafka(Box<Kafka>),
 }
 
 impl Cluster {
@@ -25,7 +25,7 @@ impl Cluster {
     /// It does not start. What was started has ended.
     pub(super) async fn start(version: Option<&str>, directory: &Path, screen: &mut Screen) -> Result<Self, DemoError> {
         if let Some(version) = version {
-            return Ok(Cluster::Kafka(Kafka::start(version, directory, screen).await?));
+            return Ok(Cluster::Kafka(Box::new(Kafka::start(version, directory, screen).await?)));
         }
         screen.line("starting a sandbox of three brokers");
         let model = ModelConfig { seed: fastrand::u64(..), auto_create_topics: false, ..ModelConfig::default() };

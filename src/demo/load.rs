@@ -107,6 +107,8 @@ impl Kind {
 /// How fast a side's producers send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pace {
+    /// As fast as answers come, before anything is measured: a server is slower while it is new.
+    Warm,
     /// By the clock.
     Steady,
     /// As fast as answers come.
@@ -121,6 +123,18 @@ pub(super) struct Orders {
     pub(super) leeward: Option<Pace>,
     /// Finish what is in flight and end.
     pub(super) end: bool,
+}
+
+impl Pace {
+    const ALL: [Pace; 3] = [Pace::Warm, Pace::Steady, Pace::Full];
+
+    fn number(self) -> u8 {
+        match self {
+            Pace::Warm => 0,
+            Pace::Steady => 1,
+            Pace::Full => 2,
+        }
+    }
 }
 
 impl Orders {
@@ -141,11 +155,15 @@ pub(super) struct Step {
 
 /// Most that one round of the plan lasts; a longer demo has several.
 const ROUND_MAX: Duration = Duration::from_secs(30);
+/// The warming up takes a tenth of the time, and no more than this: a young Java is at speed after a few thousand requests.
+const WARM_MAX: Duration = Duration::from_secs(3);
 /// A turn at full speed lasts about so long: long enough to be a rate, short enough that a change of the machine's mood meets both sides.
 const TURN: Duration = Duration::from_secs(1);
 
-/// The plan: for three fifths of the time both sides at once at the same steady load, which shows latency; then full speed in turns, which shows rates.
+/// The plan: warming up, then for three fifths of the time both sides at once at the same steady load, which shows latency; then full speed in turns, which shows rates.
 pub(super) fn plan(total: Duration) -> Vec<Step> {
+    let warm = (total / 10).min(WARM_MAX);
+    let total = total - warm;
     let rounds = total.as_secs_f64() / ROUND_MAX.as_secs_f64();
     let rounds = (rounds.ceil() as u32).max(1);
     let round = total / rounds;
@@ -157,7 +175,8 @@ pub(super) fn plan(total: Duration) -> Vec<Step> {
     let direct = Step { orders: Orders { direct: Some(Pace::Full), ..Orders::default() }, lasts: turn };
     let leeward = Step { orders: Orders { leeward: Some(Pace::Full), ..Orders::default() }, lasts: turn };
     let both = Step { orders: Orders { direct: Some(Pace::Steady), leeward: Some(Pace::Steady), end: false }, lasts: steady };
-    let mut plan = Vec::new();
+    let warming = Orders { direct: Some(Pace::Warm), leeward: Some(Pace::Warm), end: false };
+    let mut plan = vec![Step { orders: warming, lasts: warm }];
     for _ in 0..rounds {
         plan.push(both);
         for _ in 0..sets {
@@ -185,7 +204,7 @@ impl Stamp {
     pub(super) fn value(&self, bytes: usize) -> Vec<u8> {
         let mut value = Vec::with_capacity(bytes);
         value.extend(MAGIC);
-        value.extend([self.kind.number(), u8::from(self.pace == Pace::Full)]);
+        value.extend([self.kind.number(), self.pace.number()]);
         value.extend(self.number.to_be_bytes());
         value.extend(self.sent_nanos.to_be_bytes());
         value.extend((value.len()..bytes).map(|at| b'a' + (at % 26) as u8));
@@ -198,7 +217,7 @@ impl Stamp {
         let magic: [u8; 4] = cursor.array().ok()?;
         let [kind, pace] = cursor.array().ok()?;
         let kind = Kind::ALL.into_iter().find(|known| known.number() == kind).filter(|_| magic == MAGIC)?;
-        let pace = if pace == 0 { Pace::Steady } else { Pace::Full };
+        let pace = Pace::ALL.into_iter().find(|known| known.number() == pace)?;
         let number = u64::from_be_bytes(cursor.array().ok()?);
         Some(Stamp { kind, pace, number, sent_nanos: u64::from_be_bytes(cursor.array().ok()?) })
     }
@@ -210,8 +229,8 @@ mod tests {
 
     #[test]
     fn a_stamp_comes_back() {
-        for kind in Kind::ALL {
-            let stamp = Stamp { kind, pace: Pace::Full, number: u64::MAX - 1, sent_nanos: 77 };
+        for (kind, pace) in Kind::ALL.into_iter().zip(Pace::ALL.into_iter().cycle()) {
+            let stamp = Stamp { kind, pace, number: u64::MAX - 1, sent_nanos: 77 };
             let value = stamp.value(kind.record_bytes());
             assert_eq!((value.len(), Stamp::read(&value)), (kind.record_bytes(), Some(stamp)));
             assert_eq!(Stamp::read(&value[..21]), None);
@@ -226,9 +245,9 @@ mod tests {
             let sum = |side: Side, pace| plan.iter().filter(|step| step.orders.of(side) == Some(pace)).map(|step| step.lasts).sum::<Duration>();
             let total: Duration = plan.iter().map(|step| step.lasts).sum();
             assert!(total.abs_diff(Duration::from_secs(seconds)) < Duration::from_millis(1), "{seconds}: {total:?}");
-            for pace in [Pace::Steady, Pace::Full] {
+            for pace in Pace::ALL {
                 assert_eq!(sum(Side::Direct, pace), sum(Side::Leeward, pace), "{seconds}");
-                assert!(sum(Side::Direct, pace) >= total / 6, "{seconds}");
+                assert!(pace == Pace::Warm || sum(Side::Direct, pace) >= total / 6, "{seconds}");
             }
             assert!(plan.iter().all(|step| step.lasts <= Duration::from_secs(18)), "{seconds}");
         }

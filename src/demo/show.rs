@@ -86,7 +86,7 @@ async fn in_front_of(cluster: &Cluster, options: &Options, scrap: &Scrap, screen
     let front = Front::start(&cluster.bootstrap(), brokers.len(), &scrap.path).await.map_err(|error| DemoError::Front(error.to_string()))?;
     let (orders, ordered) = watch::channel(Orders::default());
     let lane = |side, bootstrap| Lane { side, bootstrap, book: Arc::new(Book::default()), epoch };
-    screen.line("letting the clients in: twelve producers and a consumer group of two on either side");
+    screen.line("letting the clients in: on either side 12 producers and a group of 2 consumers");
     let started = async {
         let direct = Traffic::start(lane(Side::Direct, brokers.clone()), &ordered).await?;
         let leeward = Traffic::start(lane(Side::Leeward, vec![front.bootstrap]), &ordered).await?;
@@ -203,12 +203,13 @@ impl Stage {
 
 fn doing(orders: &Orders) -> &'static str {
     match (orders.direct, orders.leeward) {
-        (Some(Pace::Full), Some(_)) | (Some(_), Some(Pace::Full)) => "full speed, both sides at once",
-        (Some(Pace::Full), None) => "full speed, direct side's turn",
-        (None, Some(Pace::Full)) => "full speed, Leeward side's turn",
-        (Some(Pace::Steady), Some(Pace::Steady)) => "steady load, both sides at once",
-        (Some(Pace::Steady), None) | (None, Some(Pace::Steady)) => "steady load, one side",
         (None, None) => "rest",
+        (Some(Pace::Warm), _) | (_, Some(Pace::Warm)) => "warming up",
+        (Some(Pace::Full), None) => "full speed, direct",
+        (None, Some(Pace::Full)) => "full speed, through Leeward",
+        (Some(Pace::Full), Some(_)) | (Some(_), Some(Pace::Full)) => "full speed, both at once",
+        (Some(Pace::Steady), Some(Pace::Steady)) => "steady load, both at once",
+        (Some(Pace::Steady), None) | (None, Some(Pace::Steady)) => "steady load, one side",
     }
 }
 

@@ -10,8 +10,7 @@ fn book(acknowledged: std::ops::Range<u64>, stored: &[u64], read: &[u64]) -> Fat
     book.acknowledged(Kind::AcksAll, 0, acknowledged, Pace::Steady, None);
     book.stored(0, &stamps(stored));
     book.read(0, &stamps(read), 0, now, now);
-    let fate = book.pages().fate();
-    fate
+    book.pages().fate()
 }
 
 #[test]
@@ -21,9 +20,12 @@ fn what_was_acknowledged_stored_and_read_is_whole() {
     assert_eq!(fate, Fate { acknowledged: 200, stored: 200, read: 200, ..Fate::default() });
 }
 
+/// What, and what was acknowledged, stored and read.
+type Case<'a> = (&'a str, std::ops::Range<u64>, &'a [u64], &'a [u64], Fate);
+
 #[test]
 fn each_harm_is_told_apart() {
-    let table: [(&str, std::ops::Range<u64>, &[u64], &[u64], Fate); 5] = [
+    let table: [Case; 5] = [
         ("lost", 0..3, &[0, 2], &[0, 2], Fate { acknowledged: 3, stored: 2, read: 2, lost: 1, ..Fate::default() }),
         ("unread", 0..2, &[0, 1], &[0], Fate { acknowledged: 2, stored: 2, read: 1, unread: 1, ..Fate::default() }),
         ("stored twice", 0..2, &[0, 1, 1], &[0, 1, 1], Fate { acknowledged: 2, stored: 2, read: 2, stored_again: 1, ..Fate::default() }),

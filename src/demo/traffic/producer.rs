@@ -112,7 +112,7 @@ impl Producer {
                 }
             }
             self.ask_for_proof(connection, pace.is_none()).await?;
-            let due = if pace == Some(Pace::Full) { Instant::now() } else { self.due };
+            let due = if pace == Some(Pace::Steady) { self.due } else { Instant::now() };
             tokio::select! {
                 biased;
                 answer = connection.receive() => self.on_answer(&answer?)?,
@@ -189,7 +189,8 @@ impl Producer {
                 Err(error) => return self.refused(error),
             }
         }
-        while let Some(pending) = self.pending.pop_front_if(|pending| pending.confirmed_by == Some(answer.correlation_id)) {
+        while self.pending.front().is_some_and(|pending| pending.confirmed_by == Some(answer.correlation_id)) {
+            let Some(pending) = self.pending.pop_front() else { break };
             let took = (self.kind != Kind::AcksNone).then(|| pending.sent.elapsed());
             self.lane.book.acknowledged(self.kind, self.partition, pending.records, pending.pace, took);
         }

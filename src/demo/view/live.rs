@@ -58,7 +58,7 @@ fn brokers(out: &mut String, brokers: &[BrokerRow]) -> std::fmt::Result {
 }
 
 fn sides(out: &mut String, direct: &SidePicture, leeward: &SidePicture) -> std::fmt::Result {
-    writeln!(out, "{:<NAME$}{:<30}   {}", "", "---- direct ----------------", "---- through Leeward -------")?;
+    writeln!(out, "{:<NAME$}---- direct ----------------     ---- through Leeward -------", "")?;
     writeln!(out, "{:<NAME$}{}   {}", "producers", heading(), heading())?;
     for (left, right) in direct.kinds.iter().zip(&leeward.kinds) {
         let cells = |row: &super::KindRow| cells(&rate(row.per_second), row.p50, row.p99, row.errors);
@@ -86,7 +86,7 @@ fn cells_of(rate: &str, p50: &str, p99: &str, errors: &str) -> String {
 fn own(leeward: Option<&LeewardRow>) -> String {
     let Some(row) = leeward else { return "Leeward does not answer on its admin endpoint".to_owned() };
     format!(
-        "Leeward: {} sessions, {} requests/s, own time p50 <= {}, p99 <= {}\n         {} errors from brokers, {:.0} % of a core, {} MiB",
+        "Leeward: {} sessions, {} requests/s, own time p50 <= {}, p99 <= {}\n         {} error codes from brokers, {:.0} % of a core, {} MiB",
         number(row.sessions),
         rate(row.requests_per_second),
         span(row.own_p50),

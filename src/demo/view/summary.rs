@@ -118,6 +118,9 @@ fn name(side: Side) -> &'static str {
     }
 }
 
+/// One number of what became of the records.
+type Counted = fn(&Fate) -> u64;
+
 /// The summary as lines, without a last line break.
 pub(in crate::demo) fn summary(summary: &Summary) -> String {
     let mut out = String::new();
@@ -131,7 +134,7 @@ fn write(out: &mut String, summary: &Summary) -> std::fmt::Result {
     writeln!(out, "\n{} in front of {}{ended}\n", seconds(summary.lasted), summary.title)?;
     let (direct, leeward) = (summary.side(Side::Direct), summary.side(Side::Leeward));
     row(out, "", name(Side::Direct), name(Side::Leeward))?;
-    let fates: [(&str, fn(&Fate) -> u64); 6] = [
+    let fates: [(&str, Counted); 6] = [
         ("records acknowledged", |fate| fate.acknowledged),
         ("records stored (brokers' own logs)", |fate| fate.stored),
         ("records read by the group", |fate| fate.read),
@@ -164,7 +167,7 @@ fn write(out: &mut String, summary: &Summary) -> std::fmt::Result {
     }
     if let Some(end) = &summary.leeward {
         let (own_p50, own_p99) = (span(end.own_p50), span(end.own_p99));
-        writeln!(out, "\nLeeward itself: {} requests, {:.1} s of CPU, own time p50 <= {own_p50}, p99 <= {own_p99}", number(end.requests), end.cpu_seconds)?;
+        writeln!(out, "\nLeeward: {} requests, {:.1} s of CPU, own time p50 <= {own_p50}, p99 <= {own_p99}", number(end.requests), end.cpu_seconds)?;
     }
     for side in Side::BOTH {
         for (label, count) in &summary.side(side).errors {

@@ -4,7 +4,10 @@ fn values(values: &[&[u8]]) -> Vec<Vec<u8>> {
     values.iter().map(|value| value.to_vec()).collect()
 }
 
-fn read_all(bytes: &[u8], from: i64) -> Result<(i64, Vec<(i64, Vec<u8>)>), WireError> {
+/// The next offset, and offset and value of each record.
+type ReadAll = (i64, Vec<(i64, Vec<u8>)>);
+
+fn read_all(bytes: &[u8], from: i64) -> Result<ReadAll, WireError> {
     let mut records = vec![];
     let next = read(bytes, from, &mut |record| records.push((record.offset, record.value.to_vec())))?;
     Ok((next, records))
