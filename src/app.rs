@@ -117,10 +117,13 @@ impl App {
         let (workers, learned) = Workers::start(metrics, &config.limits, config.upstream.connect_timeout, &pictures).map_err(system("threads"))?;
         let mut listeners = Listeners::new(workers.handles(), &config.limits, own_metrics);
         let address = config.listen.bootstrap;
-        if let Err(error) = listeners.bind(Endpoint::Bootstrap, address) {
-            workers.stop();
-            return Err(RunError::Bind { purpose: "clients", key: "listen.bootstrap", address, error });
-        }
+        let address = match listeners.bind(Endpoint::Bootstrap, address) {
+            Ok(bound) => bound,
+            Err(error) => {
+                workers.stop();
+                return Err(RunError::Bind { purpose: "clients", key: "listen.bootstrap", address, error });
+            }
+        };
         Listening { endpoint: "bootstrap", address, node_id: None }.emit();
         control.start();
 

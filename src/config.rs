@@ -184,7 +184,7 @@ pub struct Runtime {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
     pub format: LogFormat,
-    /// A `tracing` filter such as `info` or `leeward::net=debug,info`.
+    /// A `tracing` filter such as `info` or `leeward::session=debug,info`.
     pub filter: String,
 }
 

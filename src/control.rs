@@ -216,8 +216,9 @@ impl Control {
                     let error = self.failures.get(&broker.upstream).map_or("", |failure| failure.problem.as_str());
                     BrokerChanged::Lost { node_id, error: &error }.emit();
                 }
-                (false, true) => BrokerChanged::Back { node_id }.emit(),
-                (true, true) | (false, false) => {}
+                // The first answer of a broker is no return.
+                (false, true) if old.offer.is_some() => BrokerChanged::Back { node_id }.emit(),
+                (false, true) | (true, true) | (false, false) => {}
             }
         }
     }

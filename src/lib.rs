@@ -1,4 +1,45 @@
 //! Leeward stands between Kafka clients and Kafka brokers, and shelters the clients while brokers are stopped, upgraded, drained or added.
+//!
+//! This page is the architecture. Data goes one way, frame → peek → session → upstream, and back; the rules are pure, the sockets are thin.
+//! The modules, in the order in which data meets them:
+//!
+//! | module | | what it is |
+//! | --- | --- | --- |
+//! | [`wire`] | pure | frames, a bounded cursor, request and response headers, the one table of API keys |
+//! | [`protocol`] | pure | what a request is without decoding it, addresses rewritten in place, ApiVersions, the schema of every message |
+//! | [`config`] | | what the operator may say, as types; every error at once, before anything is bound |
+//! | [`cluster`] | pure | which brokers there are, and which virtual broker stands for which |
+//! | [`session`] | pure | one client's connection as a state machine: bytes and events in, bytes and wishes out |
+//! | [`telemetry`] | | one struct for each event → its log line and its metrics; every metric's name in one file |
+//! | [`net`] | io | listeners, threads, dialling, and the driver that does what sessions decide |
+//! | [`control`] | io | Leeward as a client of the cluster: versions, metadata, the next picture of the cluster |
+//! | [`admin`] | io | health, metrics, status and reload over HTTP; reads snapshots, sends commands |
+//! | [`app`] | io | `leeward run`: puts the parts together and takes them apart |
+//! | [`sandbox`] | | an embedded cluster for the demo and the tests: real protocol over real sockets |
+//! | [`cli`] | | one file for each command |
+//!
+//! Imports point only upwards in this list (`sandbox` and `cli` excepted), and the pure modules know no socket, no clock and no log: time is a
+//! value that is passed in. `tests/architecture.rs` holds both.
+//!
+//! # Invariants
+//!
+//! - **Order.** What leaves for a client answers its requests in the order in which they came ([`session`]).
+//! - **No leak.** No broker's own address reaches a client; a response in which one cannot be rewritten for sure ends the session
+//!   ([`protocol::patch`], [`session`]).
+//! - **Bound before shown.** A node is named to clients only when the port of its virtual broker is bound ([`control`]).
+//! - **Bounded.** Frames, requests and bytes in flight, buffers, sessions, and every wait have a named limit ([`config::Limits`]).
+//! - **No panic from a peer.** Bytes of a peer are read through [`wire::Cursor`] only, and `kafka-protocol` sees none that
+//!   [`protocol::schema`] has not checked: it allocates by the counts that it finds.
+//! - **Nothing dropped silently.** A request that was read is answered, or its connection ends with a cause that is counted; SIGTERM waits
+//!   for what is in flight ([`app`]).
+//!
+//! # The path of a request
+//!
+//! A client is accepted on the control thread and dealt to a worker ([`net::worker`]). Its [`net::driver`] reads into a borrowed buffer and hands the
+//! bytes to the [`session::Session`], which peeks at each header, makes a small entry for the answer that is owed, and puts the bytes, untouched
+//! and not copied, into its outbox for the home upstream. The driver writes everything that is ready at once. Responses come back the same way: the
+//! entry says whether addresses have to be rewritten, at the front of the frame (Metadata, FindCoordinator, DescribeCluster) or at its end,
+//! as it streams by (Produce, Fetch, ShareFetch, ShareAcknowledge). Nothing else is looked at, and record data never.
 
 pub mod admin;
 pub mod app;

@@ -1,9 +1,13 @@
 //! The program from outside: what it prints, where, and its exit codes.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
+
+use leeward::sandbox::{Sandbox, SandboxConfig};
 
 struct Ran {
     code: Option<i32>,
@@ -190,4 +194,115 @@ fn an_occupied_port_is_one_clear_message() {
     assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""));
     let last = ran.err.lines().last().unwrap_or_default();
     assert!(last.contains(&address) && last.contains("admin.listen"), "{}", ran.err);
+}
+
+/// A Leeward in front of an embedded cluster; ended by force when a test fails.
+struct Running {
+    process: Child,
+    lines: mpsc::Receiver<String>,
+    admin: String,
+    config: tempfile::NamedTempFile,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail where it has ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+const PORTS: u16 = 10;
+
+/// So many ports in a row that nobody listens on now, below those that the system gives to outgoing connections.
+fn free_ports() -> u16 {
+    let free = |first: &u16| (*first..first + PORTS).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok());
+    (0..1000).map(|_| fastrand::u16(20_000..32_000)).find(free).expect("free ports")
+}
+
+impl Running {
+    fn start(bootstrap: &str) -> Self {
+        let first = free_ports();
+        let admin = format!("127.0.0.1:{}", first + PORTS - 1);
+        let upstream = bootstrap.split(',').next().expect("an address");
+        let config = file(&format!(
+            "upstream.bootstrap = [\"{upstream}\"]\nlisten.bootstrap = \"127.0.0.1:{first}\"\nlisten.virtual_brokers.range = {}\nadmin.listen = \"{admin}\"\nlog.format = \"json\"\n",
+            PORTS - 2
+        ));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_leeward"));
+        let mut process = command.args(["run", "--config"]).arg(config.path()).stderr(Stdio::piped()).spawn().expect("the program runs");
+        let log = BufReader::new(process.stderr.take().expect("its log"));
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || log.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        Self { process, lines, admin, config }
+    }
+
+    fn rewrite(&mut self, more: &str) {
+        self.config.write_all(more.as_bytes()).expect("written");
+    }
+
+    /// Sends a signal by the system's own command.
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.process.id().to_string()]).status().expect("kill runs");
+        assert!(sent.success());
+    }
+
+    /// Reads the log, of which each line is one JSON object, until an event says `message`.
+    fn logged(&self, message: &str) -> serde_json::Value {
+        loop {
+            let line = self.lines.recv_timeout(Duration::from_secs(20)).unwrap_or_else(|error| panic!("no \"{message}\" in the log: {error}"));
+            let event: serde_json::Value = serde_json::from_str(&line).expect("a JSON object");
+            if event.get("message").and_then(serde_json::Value::as_str) == Some(message) {
+                return event;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_running_leeward_is_seen_reloaded_and_ended() {
+    let sandbox = Sandbox::start(SandboxConfig::default()).await.expect("a cluster");
+    let mut running = Running::start(&sandbox.bootstrap());
+    let admin = running.admin.clone();
+
+    let ran = leeward(&["status", "--admin", &admin, "--wait", "--timeout", "30"]);
+    assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
+    assert!(ran.out.contains(", ready\n") && ran.out.contains("3 of 3 brokers reachable"), "{}", ran.out);
+    let ran = leeward(&["status", "--admin", &admin, "-o", "json"]);
+    let status: serde_json::Value = serde_json::from_str(&ran.out).expect("JSON");
+    assert_eq!((&status["ready"], status["cluster"]["brokers"].as_array().map(Vec::len)), (&true.into(), Some(3)));
+
+    let ran = leeward(&["reload", "--admin", &admin]);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(0), "nothing has changed\n"));
+    running.rewrite("limits.idle_timeout = \"20m\"\nruntime.workers = 7\n");
+    let ran = leeward(&["reload", "--admin", &admin]);
+    assert_eq!(ran.code, Some(0));
+    assert!(
+        ran.out.starts_with("in force now:\n  limits.idle_timeout: \"10m\" → \"20m\"\nleft until Leeward is started again:\n  runtime.workers: "),
+        "{}",
+        ran.out
+    );
+    assert_eq!(
+        (running.logged("configuration reloaded")["applied"].as_u64(), running.logged("configuration reloaded")["applied"].as_u64()),
+        (Some(0), Some(1))
+    );
+
+    running.rewrite("limits.write_timeout = \"9s\"\n");
+    running.signal("HUP");
+    assert_eq!(running.logged("configuration changed")["key"], "limits.write_timeout");
+
+    running.rewrite("limits.write_timout = \"9s\"\n");
+    let ran = leeward(&["reload", "--admin", &admin]);
+    assert_eq!(ran.code, Some(2));
+    assert!(
+        ran.err.contains("limits.write_timout: there is no such key; did you mean limits.write_timeout?") && ran.err.contains("the old one stays in force"),
+        "{}",
+        ran.err
+    );
+
+    running.signal("TERM");
+    running.logged("ended");
+    assert_eq!(running.process.wait().expect("it ends").code(), Some(0));
+    assert_eq!(leeward(&["status", "--admin", &admin]).code, Some(1));
+    sandbox.shutdown().await;
 }

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io::Read;
 use std::path::Path;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 
 use crate::Result;
 
@@ -56,6 +56,13 @@ pub(crate) fn exit_with_stdin() {
         let _ = std::io::stdin().read_to_end(&mut rest);
         std::process::exit(0);
     });
+}
+
+/// The processors on which all threads of a process may run, as `taskset` lists them ("0", "0-3"). False: it cannot be done here.
+pub(crate) fn pin(pid: u32, processors: &str) -> bool {
+    let mut taskset = Command::new("taskset");
+    taskset.args(["-a", "-c", "-p", processors, &pid.to_string()]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    taskset.status().is_ok_and(|status| status.success())
 }
 
 /// Keeps a processor awake: started with idle priority, it takes only what nobody else wants.

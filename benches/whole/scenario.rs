@@ -34,7 +34,7 @@ impl Scenario {
             Scenario::Large => "Produce of 100 KiB, 16 connections, 5 in flight",
             Scenario::Fetch => "Fetch v12 with 1 MiB in each response, 8 connections, 2 in flight",
             Scenario::FetchIds => "Fetch v16 (topic ids, node endpoints possible) with 1 MiB in each response, 8 connections, 2 in flight",
-            Scenario::Latency => "Produce of 1 KiB, 1 connection, 1 in flight, the machine kept awake",
+            Scenario::Latency => "Produce of 1 KiB, 1 connection, 1 in flight; awake processors, the proxy on another one than client and broker",
             Scenario::Idle => "memory for each idle connection, after ApiVersions and after a first Produce",
             Scenario::Storm => "connections that ask for ApiVersions and Metadata and go; times and CPU for each connection",
         }
@@ -87,7 +87,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let contenders = Contender::of(args);
     let mut report = Report::new(args);
     for &scenario in &args.scenario {
-        let (_broker, broker) = start_own("broker", &["--batch", &scenario.batch().to_string()])?;
+        let (null_broker, broker) = start_own("broker", &["--batch", &scenario.batch().to_string()])?;
         report.begin(scenario);
         for round in 0..args.rounds {
             // Every other round goes backwards, so that nobody has always the same neighbour before him.
@@ -97,7 +97,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             }
             for contender in order {
                 let running = Running::start(contender, args, broker)?;
-                let sample = running.explained(measure(args, scenario, &running)).map_err(|error| format!("{}: {error}", scenario.name()))?;
+                let sample =
+                    running.explained(measure(args, scenario, &running, null_broker.pid())).map_err(|error| format!("{}: {error}", scenario.name()))?;
                 if let Some(sample) = sample {
                     report.add(contender, round, sample);
                 }
@@ -108,12 +109,13 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     report.write_json(args)
 }
 
-fn measure(args: &Args, scenario: Scenario, running: &Running) -> Result<Option<Sample>> {
+fn measure(args: &Args, scenario: Scenario, running: &Running, null_broker: u32) -> Result<Option<Sample>> {
     match scenario {
         Scenario::Idle => idle::measure(args, running),
         Scenario::Storm => storm::measure(args, running),
         Scenario::Latency => {
             let _awake = keep_awake()?;
+            let _apart = Apart::new(running.pid(), null_broker);
             under_load(args, scenario, running)
         }
         Scenario::Small | Scenario::Batched | Scenario::Large | Scenario::Fetch | Scenario::FetchIds => under_load(args, scenario, running),
@@ -160,14 +162,45 @@ impl Traffic {
     }
 }
 
-/// One process for each core that spins when nobody else wants it: an idle virtual machine answers an interrupt late, which doubles a latency.
+/// One process for each processor that spins when nobody else wants it: an idle virtual machine answers an interrupt late, which doubles a latency.
 fn keep_awake() -> Result<Vec<Guarded>> {
-    let cores = std::thread::available_parallelism()?.get();
     let bench = std::env::current_exe()?;
-    let spinner = |_| {
+    let spinner = |processor: usize| {
         let mut command = if in_path("chrt") { leashed("chrt") } else { leashed("nice") };
         command.args(if in_path("chrt") { ["--idle", "0"] } else { ["-n", "19"] });
-        Guarded::spawn(command.arg(&bench).args(["--role", "spin"]).stdin(Stdio::piped()))
+        let spinner = Guarded::spawn(command.arg(&bench).args(["--role", "spin"]).stdin(Stdio::piped()))?;
+        process::pin(spinner.pid(), &processor.to_string());
+        Ok(spinner)
     };
-    (0..cores).map(spinner).collect()
+    (0..processors()).map(spinner).collect()
+}
+
+/// Client and broker on the first processor, the proxy on the second, while this lives. Left to itself the scheduler has all three on one processor at some
+/// times and not at others, which makes a factor of four.
+struct Apart;
+
+impl Apart {
+    fn new(proxy: Option<u32>, null_broker: u32) -> Option<Self> {
+        if processors() < 2 || !process::pin(std::process::id(), "0") {
+            return None;
+        }
+        process::pin(null_broker, "0");
+        if let Some(proxy) = proxy {
+            process::pin(proxy, "1");
+        }
+        Some(Apart)
+    }
+}
+
+impl Drop for Apart {
+    fn drop(&mut self) {
+        // What this process may use is what its children get, the next proxy among them.
+        process::pin(std::process::id(), &format!("0-{}", processors() - 1));
+    }
+}
+
+/// Asked once: later this process may be pinned to one of them.
+fn processors() -> usize {
+    static PROCESSORS: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
+    *PROCESSORS.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
 }

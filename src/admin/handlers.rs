@@ -33,6 +33,7 @@ pub fn router(state: AdminState) -> Router {
         .route("/v1/reload", post(reload))
         .fallback(no_such_path)
         .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn(not_from_a_page))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn(signed))
         .with_state(state)
@@ -69,7 +70,7 @@ async fn reload(State(state): State<AdminState>) -> Response {
     match outcome.await {
         Ok(Some(Ok(reloaded))) => Json(reloaded).into_response(),
         Ok(Some(Err(errors))) => {
-            let error = format!("the configuration has {} errors; the old one stays in force", errors.0.len());
+            let error = format!("errors in the configuration: {}; the old one stays in force", errors.0.len());
             let hint = "correct them (leeward config check shows the same) and reload again".to_owned();
             (StatusCode::UNPROCESSABLE_ENTITY, Json(ApiError { error, hint, config_errors: errors.0 })).into_response()
         }
@@ -91,6 +92,14 @@ async fn wrong_method(method: Method, uri: Uri) -> Response {
 
 fn refuse(code: StatusCode, error: &str, hint: &str) -> Response {
     (code, Json(ApiError { error: error.to_owned(), hint: hint.to_owned(), config_errors: Vec::new() })).into_response()
+}
+
+/// A page in an operator's browser can send a POST to this machine's ports, and browsers then name the page; commands and scripts do not.
+async fn not_from_a_page(request: Request, next: Next) -> Response {
+    if request.method() != Method::GET && request.headers().contains_key(header::ORIGIN) {
+        return refuse(StatusCode::FORBIDDEN, "a web page may not send commands", "use the leeward command, or a request without an Origin header");
+    }
+    next.run(request).await
 }
 
 /// Says whose answer it is.

@@ -182,6 +182,8 @@ async fn wrong_requests_are_told_what_is_right() {
         let error: ApiError = serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {body}"));
         assert!(answered == code && error.hint.contains(hint), "{method} {path}: {answered} {error:?}");
     }
+    let from_a_page = "POST /v1/reload HTTP/1.1\r\nhost: a\r\norigin: http://elsewhere.example\r\ncontent-length: 0\r\n\r\n";
+    assert_eq!(running.send(from_a_page.to_owned()).await.0, 403);
     let huge = format!("GET /livez HTTP/1.1\r\nhost: a\r\nx: {}\r\n\r\n", "y".repeat(64 << 10));
     let address = running.address;
     let refused = tokio::task::spawn_blocking(move || {

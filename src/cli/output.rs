@@ -13,6 +13,7 @@ pub(super) struct Output {
     out: Box<dyn Write>,
     err: Box<dyn Write>,
     colour: bool,
+    reader_gone: bool,
 }
 
 /// A table fits into so many columns, whatever the terminal.
@@ -22,13 +23,17 @@ impl Output {
     pub(super) fn of_process() -> Self {
         // https://no-color.org
         let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        Self { out: Box::new(io::stdout()), err: Box::new(io::stderr()), colour }
+        Self { out: Box::new(io::stdout()), err: Box::new(io::stderr()), colour, reader_gone: false }
     }
 
     /// A line for people.
     pub(super) fn line(&mut self, line: impl AsRef<str>) {
-        // The only thing that fails here is a pipe whose reader has gone.
-        let _ = writeln!(self.out, "{}", line.as_ref());
+        self.reader_gone |= writeln!(self.out, "{}", line.as_ref()).is_err();
+    }
+
+    /// Nobody reads any more: there is no use in going on.
+    pub(super) fn reader_gone(&self) -> bool {
+        self.reader_gone
     }
 
     /// A line about what went wrong, or that is not the result.
@@ -46,11 +51,11 @@ impl Output {
     /// Empties the screen before the next picture; on anything but a terminal, an empty line.
     pub(super) fn next_picture(&mut self) {
         if self.colour {
-            let _ = write!(self.out, "\u{1b}[2J\u{1b}[H");
+            self.reader_gone |= write!(self.out, "\u{1b}[2J\u{1b}[H").is_err();
         } else {
             self.line("");
         }
-        let _ = self.out.flush();
+        self.reader_gone |= self.out.flush().is_err();
     }
 
     pub(super) fn paint(&self) -> Paint {

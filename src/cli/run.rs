@@ -6,7 +6,8 @@ use clap::Args;
 
 use super::{Exit, Failure, Outcome};
 use crate::config::{Config, ConfigSource, Override};
-use crate::telemetry::logs;
+use crate::telemetry::events::DescriptorsShort;
+use crate::telemetry::{ProcessFigures, logs};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -54,8 +55,17 @@ impl Run {
     pub(super) fn run(self) -> Outcome {
         let (config, source) = self.settings.load()?;
         let log = logs::init(&config.log).map_err(|error| Failure::new(Exit::Failed, format!("cannot write a log: {error}")))?;
+        warn_of_few_descriptors(&config);
         crate::app::run(config, source, Some(log)).map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
         Ok(Exit::Done)
+    }
+}
+
+fn warn_of_few_descriptors(config: &Config) {
+    let sessions_max = u64::try_from(config.limits.sessions_max).unwrap_or(u64::MAX);
+    let short = ProcessFigures::read().max_fds.filter(|max| *max < DescriptorsShort::needed(sessions_max));
+    if let Some(open_files_max) = short {
+        DescriptorsShort { open_files_max, sessions_max }.emit();
     }
 }
 

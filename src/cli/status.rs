@@ -51,7 +51,7 @@ impl StatusArgs {
                 Ok(status) if self.wait && !status.ready => self.not_ready_in_time(begun, &reasons(&status))?,
                 Ok(status) => {
                     self.show(&status, output)?;
-                    if !self.watch {
+                    if !self.watch || output.reader_gone() {
                         return Ok(Exit::Done);
                     }
                     thread::sleep(INTERVAL);

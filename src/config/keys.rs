@@ -245,7 +245,7 @@ pub const KEYS: &[Key] = &[
         preset: Preset::Toml("20000"),
         applies: Applies::Now,
         meaning: "Sessions in all; beyond it a connection is closed when it is accepted.",
-        reason: "Two descriptors each, well below the usual limit of 65536; at 3 KB an idle session that is 60 MB.",
+        reason: "Two descriptors each, below the usual limit of 65536 (Leeward says so where the limit is lower); at 3 KB an idle session that is 60 MB.",
     },
     Key {
         path: "limits.sessions_per_address_max",
@@ -308,7 +308,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::LogFilter,
         preset: Preset::Toml("\"info\""),
         applies: Applies::Now,
-        meaning: "Which events are logged; targets are module paths.",
+        meaning: "Which events are logged, such as \"leeward::session=debug,info\": targets are leeward::session, ::cluster, ::listen, ::config, ::run.",
         reason: "What an operator may have to act on; a lost peer is debug.",
     },
 ];

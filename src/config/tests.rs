@@ -153,7 +153,7 @@ const OTHER: &[(&str, &str)] = &[
     ("limits.shutdown_grace", "\"0s\""),
     ("runtime.workers", "1024"),
     ("log.format", "\"json\""),
-    ("log.filter", "\"leeward::net=debug,info\""),
+    ("log.filter", "\"leeward::session=debug,info\""),
 ];
 
 fn other() -> Config {

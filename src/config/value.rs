@@ -127,7 +127,7 @@ impl Kind {
             Kind::Host => "a host name or an IP address without a port, such as \"kafka.example.com\"".to_owned(),
             Kind::Ports => "node ids with their ports, such as { 1 = 19101, 2 = 19102 }".to_owned(),
             Kind::LogFormat => "\"text\" or \"json\"".to_owned(),
-            Kind::LogFilter => "a filter such as \"info\" or \"leeward::net=debug,info\"".to_owned(),
+            Kind::LogFilter => "a filter such as \"info\" or \"leeward::session=debug,info\"".to_owned(),
             Kind::Text | Kind::Secret => "a text that is not empty".to_owned(),
         }
     }

@@ -351,7 +351,8 @@ async fn serve(context: Rc<WorkerContext>, accepted: Accepted) {
         lasted: accepted_at.elapsed(),
     };
     ended.emit(&context.metrics);
-    driver.finish(close.cause).await;
+    // In a box, so that the task of a session that goes on has no room for its end.
+    Box::pin(driver.finish(close.cause)).await;
     drop(permit);
 }
 

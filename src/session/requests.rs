@@ -5,7 +5,7 @@ use bytes::{Bytes, BytesMut};
 use super::in_flight::{InFlight, Kind};
 use super::sasl::{self, Sasl};
 use super::{Close, CloseCause, Home, Moment, Observer, Outbox, Pause, Session, Waiting};
-use crate::protocol::patch::{Rewrite, rewrite_of};
+use crate::protocol::patch::understands;
 use crate::protocol::peek::{Peek, peek};
 use crate::protocol::versions;
 use crate::wire::api::{self, Api};
@@ -136,8 +136,7 @@ impl Session {
             if known.route == Route::Internal {
                 return Err(Close::new(CloseCause::InternalApi, format!("{} is for brokers and controllers only", known.name)));
             }
-            let must_understand = api_key == api::PRODUCE || rewrite_of(api_key, api_version) != Rewrite::None;
-            if must_understand && api_version > known.max_version {
+            if !understands(api_key, api_version) {
                 return Err(Close::new(CloseCause::UnsupportedVersion, format!("{} v{api_version}; v{} was offered", known.name, known.max_version)));
             }
         }

@@ -73,11 +73,11 @@ impl Desk {
     }
 
     /// What left for the broker since the last call.
-    fn to_home(&mut self) -> Vec<u8> {
+    fn left_for_home(&mut self) -> Vec<u8> {
         take(&mut self.outbox.to_home)
     }
 
-    fn to_client(&mut self) -> Vec<u8> {
+    fn left_for_client(&mut self) -> Vec<u8> {
         take(&mut self.outbox.to_client)
     }
 }
@@ -154,10 +154,10 @@ fn requests_pass_as_they_are_and_their_responses_come_back_in_order() {
     let both = [request(HEARTBEAT, 1, 5, b"first"), request(HEARTBEAT, 1, 6, b"second")].concat();
     desk.client(&both).unwrap();
     assert!(desk.outbox.dial);
-    assert_eq!(desk.to_home(), both);
+    assert_eq!(desk.left_for_home(), both);
     let answers = [response(5, &[0, 0, 0, 0, 0, 0]), response(6, &[0, 0, 0, 0, 0, 27])].concat();
     desk.home(&answers).unwrap();
-    assert_eq!(desk.to_client(), answers);
+    assert_eq!(desk.left_for_client(), answers);
     assert_eq!(*desk.seen.errors.borrow(), [(HEARTBEAT, 27)]);
     assert!(desk.session.is_at_rest());
 }
@@ -177,7 +177,7 @@ fn produce_without_acks_has_no_answer_and_no_entry() {
     desk.client(&[produce(1, 0), produce(2, 1), produce(3, 0), produce(4, -1)].concat()).unwrap();
     assert_eq!(desk.session.requests_in_flight(), 2);
     desk.home(&[produced(2), produced(4)].concat()).unwrap();
-    assert_eq!(desk.to_client(), [produced(2), produced(4)].concat());
+    assert_eq!(desk.left_for_client(), [produced(2), produced(4)].concat());
     assert_eq!(*desk.seen.requests.borrow(), [0, 0, 0, 0]);
     assert_eq!(*desk.seen.responses.borrow(), [0, 0]);
 }
@@ -187,28 +187,28 @@ fn api_versions_is_answered_here_and_told_to_the_broker_with_the_first_request()
     let mut desk = Desk::new();
     let asked = versions::encode_request(3, 9, Some("me"), Some(("lib", "1.0")));
     desk.client(&asked).unwrap();
-    assert_eq!(desk.to_client(), versions::encode_response(desk.view.offer.as_ref().unwrap(), 3, 9));
+    assert_eq!(desk.left_for_client(), versions::encode_response(desk.view.offer.as_ref().unwrap(), 3, 9));
     assert!(!desk.outbox.dial, "no broker is needed for it");
 
     desk.client(&request(HEARTBEAT, 1, 10, b"")).unwrap();
     let announced = versions::encode_request(3, i32::MAX, Some("me"), Some(("lib", "1.0")));
-    assert_eq!(desk.to_home(), [&announced[..], &request(HEARTBEAT, 1, 10, b"")].concat());
+    assert_eq!(desk.left_for_home(), [&announced[..], &request(HEARTBEAT, 1, 10, b"")].concat());
     desk.home(&[response(i32::MAX, b"whatever the broker says"), response(10, &[0; 6])].concat()).unwrap();
-    assert_eq!(desk.to_client(), response(10, &[0; 6]));
+    assert_eq!(desk.left_for_client(), response(10, &[0; 6]));
 }
 
 #[test]
 fn api_versions_on_a_live_home_is_heard_by_the_broker_and_answered_in_turn() {
     let mut desk = Desk::new();
     desk.client(&request(HEARTBEAT, 1, 1, b"")).unwrap();
-    desk.to_home();
+    desk.left_for_home();
     desk.client(&versions::encode_request(3, 2, None, Some(("lib", "1.0")))).unwrap();
-    assert_eq!(desk.to_home(), versions::encode_request(3, 2, None, Some(("lib", "1.0"))));
-    assert_eq!(desk.to_client(), [0u8; 0]);
+    assert_eq!(desk.left_for_home(), versions::encode_request(3, 2, None, Some(("lib", "1.0"))));
+    assert_eq!(desk.left_for_client(), [0u8; 0]);
     desk.home(&response(1, &[0; 6])).unwrap();
     desk.home(&response(2, b"the broker's own versions")).unwrap();
     let mine = versions::encode_response(desk.view.offer.as_ref().unwrap(), 3, 2);
-    assert_eq!(desk.to_client(), [&response(1, &[0; 6])[..], &mine].concat());
+    assert_eq!(desk.left_for_client(), [&response(1, &[0; 6])[..], &mine].concat());
     assert!(desk.session.is_at_rest());
 }
 
@@ -216,10 +216,10 @@ fn api_versions_on_a_live_home_is_heard_by_the_broker_and_answered_in_turn() {
 fn api_versions_of_the_future_and_with_bad_names_are_answered_as_a_broker_does() {
     let mut desk = Desk::new();
     desk.client(&request(api::API_VERSIONS, 9, 4, b"\0what ever")).unwrap();
-    assert_eq!(desk.to_client(), versions::encode_response(desk.view.offer.as_ref().unwrap(), 9, 4));
+    assert_eq!(desk.left_for_client(), versions::encode_response(desk.view.offer.as_ref().unwrap(), 9, 4));
     // Header tags, then the compact names "-bad" and "1".
     desk.client(&request(api::API_VERSIONS, 3, 5, b"\0\x05-bad\x021\0")).unwrap();
-    assert_eq!(desk.to_client(), versions::encode_refusal(versions::INVALID_REQUEST, 3, 5));
+    assert_eq!(desk.left_for_client(), versions::encode_refusal(versions::INVALID_REQUEST, 3, 5));
 }
 
 #[test]
@@ -231,7 +231,7 @@ fn api_versions_waits_until_a_broker_has_told_its_versions() {
     desk.view.offer = offer;
     desk.session.view_changed();
     desk.client(&[]).unwrap();
-    assert_eq!(desk.to_client(), versions::encode_response(desk.view.offer.as_ref().unwrap(), 0, 1));
+    assert_eq!(desk.left_for_client(), versions::encode_response(desk.view.offer.as_ref().unwrap(), 0, 1));
 }
 
 #[test]
@@ -269,9 +269,9 @@ fn a_long_first_request_must_be_a_produce() {
 fn unknown_keys_pass_one_to_one() {
     let mut desk = Desk::new();
     desk.client(&request(999, 42, 7, b"of the future")).unwrap();
-    assert_eq!(desk.to_home(), request(999, 42, 7, b"of the future"));
+    assert_eq!(desk.left_for_home(), request(999, 42, 7, b"of the future"));
     desk.home(&response(7, b"so is this")).unwrap();
-    assert_eq!(desk.to_client(), response(7, b"so is this"));
+    assert_eq!(desk.left_for_client(), response(7, b"so is this"));
 }
 
 #[test]
@@ -279,7 +279,7 @@ fn addresses_are_rewritten_and_the_rest_is_kept() {
     let mut desk = Desk::new();
     desk.client(&request(api::METADATA, 1, 3, &[0, 0, 0, 0])).unwrap();
     desk.home(&metadata(3, 1, "b1", 9092)).unwrap();
-    assert_eq!(desk.to_client(), metadata(3, 1, "gate", 20_001));
+    assert_eq!(desk.left_for_client(), metadata(3, 1, "gate", 20_001));
     assert!(desk.outbox.learn.is_empty());
 }
 
@@ -290,12 +290,12 @@ fn an_unknown_node_is_learned_before_anybody_hears_of_it() {
     desk.home(&metadata(3, 2, "b2", 9092)).unwrap();
     assert_eq!(desk.session.waiting(), Some(Waiting::Learning));
     assert_eq!(desk.outbox.learn[0].node_id, 2);
-    assert_eq!(desk.to_client(), [0u8; 0]);
+    assert_eq!(desk.left_for_client(), [0u8; 0]);
     desk.outbox.learn.clear();
     desk.view = view(&[(2, "b2", 9092)]);
     desk.session.learned();
     desk.home(&[]).unwrap_or_else(|close| panic!("{close:?}"));
-    assert_eq!(desk.to_client(), metadata(3, 2, "gate", 20_002));
+    assert_eq!(desk.left_for_client(), metadata(3, 2, "gate", 20_002));
 }
 
 #[test]
@@ -305,7 +305,7 @@ fn a_node_that_cannot_be_sheltered_ends_the_session_and_never_leaks() {
     desk.home(&metadata(3, 2, "b2", 9092)).unwrap();
     desk.session.learned();
     assert_eq!(desk.home(&[]).unwrap_err().cause, CloseCause::NoVirtualBroker);
-    assert_eq!(desk.to_client(), [0u8; 0]);
+    assert_eq!(desk.left_for_client(), [0u8; 0]);
 }
 
 #[test]
@@ -313,7 +313,7 @@ fn a_changed_address_is_reported_without_waiting() {
     let mut desk = Desk::new();
     desk.client(&request(api::METADATA, 1, 3, &[0, 0, 0, 0])).unwrap();
     desk.home(&metadata(3, 1, "elsewhere", 1)).unwrap();
-    assert_eq!(desk.to_client(), metadata(3, 1, "gate", 20_001));
+    assert_eq!(desk.left_for_client(), metadata(3, 1, "gate", 20_001));
     assert_eq!(desk.outbox.learn[0].host, "elsewhere");
 }
 
@@ -327,7 +327,7 @@ fn too_much_in_flight_pauses_until_something_is_answered() {
     assert_eq!(*desk.seen.pauses.borrow(), [Pause::RequestsInFlight]);
     desk.home(&response(1, &[0; 6])).unwrap();
     desk.client(&[]).unwrap();
-    assert_eq!(desk.to_home(), all);
+    assert_eq!(desk.left_for_home(), all);
 
     let mut desk = Desk::new();
     desk.limits.bytes_in_flight_max = 10;
@@ -342,15 +342,15 @@ fn raw_sasl_tokens_pass_until_the_first_request() {
     let handshake = request(api::SASL_HANDSHAKE, 0, 1, &[0, 5, b'P', b'L', b'A', b'I', b'N']);
     let token = frame(b"\0Al\0\0\0\0pass");
     desk.client(&[handshake.clone(), token.clone()].concat()).unwrap();
-    assert_eq!(desk.to_home(), handshake, "nothing behind the handshake is read before its answer");
+    assert_eq!(desk.left_for_home(), handshake, "nothing behind the handshake is read before its answer");
     desk.home(&response(1, &[0, 0, 0, 0, 0, 0])).unwrap();
     desk.client(&[]).unwrap();
-    assert_eq!(desk.to_home(), token);
+    assert_eq!(desk.left_for_home(), token);
     desk.home(&frame(b"")).unwrap();
-    desk.to_client();
+    desk.left_for_client();
     desk.client(&request(HEARTBEAT, 1, 2, b"")).unwrap();
     desk.home(&response(2, &[0; 6])).unwrap();
-    assert_eq!(desk.to_client(), response(2, &[0; 6]));
+    assert_eq!(desk.left_for_client(), response(2, &[0; 6]));
 }
 
 #[test]
@@ -371,10 +371,10 @@ fn scram_tokens_of_several_rounds_pass() {
         desk.client(&frame(client)).unwrap();
         desk.home(&frame(broker)).unwrap();
     }
-    desk.to_client();
+    desk.left_for_client();
     desk.client(&request(api::METADATA, 1, 2, &[0, 0, 0, 0])).unwrap();
     desk.home(&metadata(2, 1, "b1", 9092)).unwrap();
-    assert_eq!(desk.to_client(), metadata(2, 1, "gate", 20_001));
+    assert_eq!(desk.left_for_client(), metadata(2, 1, "gate", 20_001));
 }
 
 #[test]

@@ -13,6 +13,13 @@ use super::{Refusal, Telemetry, WorkerMetrics};
 use crate::config::{Change, ConfigErrors, HostPort};
 use crate::session::CloseCause;
 
+/// Targets, for `log.filter`: what an event is about, not where in the source it is written.
+const SESSION: &str = "leeward::session";
+const CLUSTER: &str = "leeward::cluster";
+const LISTEN: &str = "leeward::listen";
+const CONFIG: &str = "leeward::config";
+const RUN: &str = "leeward::run";
+
 /// A session has ended.
 pub struct SessionClosed<'a> {
     pub peer: SocketAddr,
@@ -29,11 +36,11 @@ impl SessionClosed<'_> {
     pub fn emit(&self, metrics: &WorkerMetrics) {
         metrics.session_closed(self.cause);
         let Self { peer, cause, detail, requests, .. } = self;
-        let (node_id, seconds) = (self.node_id, self.lasted.as_secs_f64());
+        let (node_id, seconds) = (self.node_id, (self.lasted.as_secs_f64() * 1e3).round() / 1e3);
         match severity(self.cause) {
-            Severity::Debug => debug!(%peer, node_id, %cause, %detail, requests, seconds, "session closed"),
-            Severity::Info => info!(%peer, node_id, %cause, %detail, requests, seconds, "session closed"),
-            Severity::Warn => warn!(%peer, node_id, %cause, %detail, requests, seconds, "session closed"),
+            Severity::Debug => debug!(target: SESSION, %peer, node_id, %cause, %detail, requests, seconds, "session closed"),
+            Severity::Info => info!(target: SESSION, %peer, node_id, %cause, %detail, requests, seconds, "session closed"),
+            Severity::Warn => warn!(target: SESSION, %peer, node_id, %cause, %detail, requests, seconds, "session closed"),
         }
     }
 }
@@ -52,9 +59,9 @@ impl SessionRefused<'_> {
         let reason = self.reason.label();
         // A flood of connections must not become a flood of lines: the 1st, 2nd, 4th, 8th … is said aloud.
         if so_far.is_power_of_two() && self.reason != Refusal::Shutdown {
-            warn!(?peer, reason, %detail, so_far, "connection refused");
+            warn!(target: SESSION, ?peer, reason, %detail, so_far, "connection refused");
         } else {
-            debug!(?peer, reason, %detail, so_far, "connection refused");
+            debug!(target: SESSION, ?peer, reason, %detail, so_far, "connection refused");
         }
     }
 }
@@ -69,7 +76,7 @@ pub struct DialFailed<'a> {
 impl DialFailed<'_> {
     pub fn emit(&self, metrics: &WorkerMetrics) {
         metrics.dial_failed();
-        debug!(address = %self.address, node_id = self.node_id, error = %self.error, "a broker's address does not accept");
+        debug!(target: CLUSTER, address = %self.address, node_id = self.node_id, error = %self.error, "a broker's address does not accept");
     }
 }
 
@@ -84,7 +91,7 @@ pub struct Listening {
 
 impl Listening {
     pub fn emit(&self) {
-        info!(endpoint = self.endpoint, address = %self.address, node_id = self.node_id, "listening");
+        info!(target: LISTEN, endpoint = self.endpoint, address = %self.address, node_id = self.node_id, "listening");
     }
 }
 
@@ -97,7 +104,7 @@ pub struct VirtualBrokerFailed<'a> {
 
 impl VirtualBrokerFailed<'_> {
     pub fn emit(&self) {
-        warn!(node_id = self.node_id, port = self.port, error = %self.error, "no virtual broker: free the port, or map this node in listen.virtual_brokers.ports");
+        warn!(target: LISTEN, node_id = self.node_id, port = self.port, error = %self.error, "no virtual broker: free the port, or map this node in listen.virtual_brokers.ports");
     }
 }
 
@@ -121,7 +128,7 @@ pub enum BrokerChanged<'a> {
     Listed {
         node_id: i32,
     },
-    /// It does not answer Leeward.
+    /// It does not answer Leeward, or not any more.
     Lost {
         node_id: i32,
         error: &'a dyn fmt::Display,
@@ -134,12 +141,12 @@ pub enum BrokerChanged<'a> {
 impl BrokerChanged<'_> {
     pub fn emit(&self) {
         match self {
-            BrokerChanged::Joined { node_id, upstream, virtual_port } => info!(node_id, %upstream, virtual_port, "broker joined"),
-            BrokerChanged::Moved { node_id, from, to } => info!(node_id, %from, %to, "broker has another address"),
-            BrokerChanged::Unlisted { node_id } => info!(node_id, "broker left the metadata"),
-            BrokerChanged::Listed { node_id } => info!(node_id, "broker is in the metadata again"),
-            BrokerChanged::Lost { node_id, error } => info!(node_id, %error, "broker does not answer"),
-            BrokerChanged::Back { node_id } => info!(node_id, "broker answers again"),
+            BrokerChanged::Joined { node_id, upstream, virtual_port } => info!(target: CLUSTER, node_id, %upstream, virtual_port, "broker joined"),
+            BrokerChanged::Moved { node_id, from, to } => info!(target: CLUSTER, node_id, %from, %to, "broker has another address"),
+            BrokerChanged::Unlisted { node_id } => info!(target: CLUSTER, node_id, "broker left the metadata"),
+            BrokerChanged::Listed { node_id } => info!(target: CLUSTER, node_id, "broker is in the metadata again"),
+            BrokerChanged::Lost { node_id, error } => info!(target: CLUSTER, node_id, %error, "broker does not answer"),
+            BrokerChanged::Back { node_id } => info!(target: CLUSTER, node_id, "broker answers"),
         }
     }
 }
@@ -157,9 +164,9 @@ impl RefreshFailed<'_> {
         telemetry.refresh_failed();
         let Self { address, error, in_a_row } = self;
         if in_a_row.is_power_of_two() {
-            warn!(%address, %error, in_a_row, "the cluster's metadata cannot be read");
+            warn!(target: CLUSTER, %address, %error, in_a_row, "the cluster's metadata cannot be read");
         } else {
-            debug!(%address, %error, in_a_row, "the cluster's metadata cannot be read");
+            debug!(target: CLUSTER, %address, %error, in_a_row, "the cluster's metadata cannot be read");
         }
     }
 }
@@ -176,7 +183,7 @@ impl WaitingForUpstream<'_> {
     pub fn emit(&self) {
         if self.tries.is_power_of_two() {
             let bootstrap = self.bootstrap.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-            warn!(bootstrap, tries = self.tries, "waiting: no upstream answers; check upstream.bootstrap, and that a broker runs there");
+            warn!(target: CLUSTER, bootstrap, tries = self.tries, "waiting: no upstream answers; check upstream.bootstrap, and that a broker runs there");
         }
     }
 }
@@ -190,7 +197,7 @@ pub struct ClusterKnown<'a> {
 
 impl ClusterKnown<'_> {
     pub fn emit(&self) {
-        info!(cluster_id = self.cluster_id, brokers = self.brokers, "cluster known");
+        info!(target: CLUSTER, cluster_id = self.cluster_id, brokers = self.brokers, "cluster known");
     }
 }
 
@@ -205,12 +212,12 @@ impl ConfigReloaded<'_> {
     pub fn emit(&self, telemetry: &Telemetry) {
         telemetry.reload_done();
         for Change { key, old, new, .. } in self.applied {
-            info!(key, old, new, "configuration changed");
+            info!(target: CONFIG, key, old, new, "configuration changed");
         }
         for Change { key, old, new, .. } in self.needs_restart {
-            warn!(key, old, new, "this change takes a restart");
+            warn!(target: CONFIG, key, old, new, "this change takes a restart");
         }
-        info!(applied = self.applied.len(), needs_restart = self.needs_restart.len(), "configuration reloaded");
+        info!(target: CONFIG, applied = self.applied.len(), needs_restart = self.needs_restart.len(), "configuration reloaded");
     }
 }
 
@@ -224,10 +231,33 @@ impl ConfigRejected<'_> {
     pub fn emit(&self, telemetry: &Telemetry) {
         telemetry.reload_failed();
         for error in &self.errors.0 {
-            warn!(%error, "configuration rejected, the old one stays in force");
+            warn!(target: CONFIG, %error, "configuration rejected, the old one stays in force");
         }
     }
 }
+
+/// The system gives this process too few file descriptors for its limit of sessions.
+#[derive(Debug)]
+pub struct DescriptorsShort {
+    pub open_files_max: u64,
+    pub sessions_max: u64,
+}
+
+impl DescriptorsShort {
+    /// A session needs two: the client's connection and the broker's. Some more are Leeward's own.
+    pub fn needed(sessions_max: u64) -> u64 {
+        sessions_max.saturating_mul(2).saturating_add(DESCRIPTORS_OWN)
+    }
+
+    pub fn emit(&self) {
+        let Self { open_files_max, sessions_max } = self;
+        let needed = Self::needed(*sessions_max);
+        warn!(target: RUN, open_files_max, sessions_max, needed, "too few file descriptors for limits.sessions_max: raise the limit (ulimit -n), or lower limits.sessions_max");
+    }
+}
+
+/// Listeners, links to the brokers, event loops, the admin endpoint.
+const DESCRIPTORS_OWN: u64 = 256;
 
 /// Leeward was told to end.
 #[derive(Debug)]
@@ -238,7 +268,7 @@ pub struct ShutdownBegan {
 
 impl ShutdownBegan {
     pub fn emit(&self) {
-        info!(sessions = self.sessions, grace_seconds = self.grace.as_secs_f64(), "ending: no new connections, what is in flight finishes");
+        info!(target: RUN, sessions = self.sessions, grace_seconds = self.grace.as_secs_f64(), "ending: no new connections, what is in flight finishes");
     }
 }
 
@@ -252,9 +282,9 @@ pub struct ShutdownEnded {
 impl ShutdownEnded {
     pub fn emit(&self) {
         if self.forced == 0 {
-            info!("ended");
+            info!(target: RUN, "ended");
         } else {
-            warn!(forced = self.forced, "ended before these sessions were done; limits.shutdown_grace is too short for them");
+            warn!(target: RUN, forced = self.forced, "ended before these sessions were done; limits.shutdown_grace is too short for them");
         }
     }
 }

@@ -153,3 +153,54 @@ fn an_idle_exposition_stays_small() {
     let (telemetry, _workers) = Telemetry::new(64);
     assert!(telemetry.render().len() < 24 << 10);
 }
+
+/// What is logged while `act` runs, a line each.
+fn logged(act: impl FnOnce()) -> Vec<String> {
+    #[derive(Clone, Default)]
+    struct Sink(Arc<Mutex<Vec<u8>>>);
+    impl std::io::Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let sink = Sink::default();
+    let writer = sink.clone();
+    let subscriber =
+        tracing_subscriber::fmt().with_max_level(tracing::Level::INFO).without_time().with_ansi(false).with_writer(move || writer.clone()).finish();
+    tracing::subscriber::with_default(subscriber, act);
+    let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+    text.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_lost_peer_is_silent_and_a_violation_is_one_line() {
+    let (_telemetry, workers) = Telemetry::new(1);
+    let closed = |cause, detail: &str| {
+        let lasted = Duration::from_millis(1500);
+        logged(|| SessionClosed { peer: peer(), node_id: Some(3), cause, detail: &detail, requests: 7, lasted }.emit(&workers[0]))
+    };
+    assert_eq!(closed(CloseCause::ClientReset, ""), [""; 0]);
+    assert_eq!(closed(CloseCause::BrokerClosed, ""), [""; 0]);
+    let expected = "leeward::session: session closed peer=127.0.0.1:4 node_id=3 cause=frame_too_large detail=2147483647 bytes requests=7 seconds=1.5";
+    assert_eq!(closed(CloseCause::FrameTooLarge, "2147483647 bytes"), [format!(" INFO {expected}")]);
+    assert!(closed(CloseCause::CorrelationMismatch, "")[0].starts_with(" WARN leeward::session: "));
+}
+
+#[test]
+fn a_flood_is_not_a_flood_of_lines() {
+    let (telemetry, workers) = Telemetry::new(1);
+    let lines = logged(|| {
+        for _ in 0..1000 {
+            SessionRefused { peer: None, reason: Refusal::SessionsMax, detail: &"" }.emit(&workers[0]);
+        }
+        for in_a_row in 1..=100 {
+            RefreshFailed { address: &HostPort { host: "a".to_owned(), port: 1 }, error: &"refused", in_a_row }.emit(&telemetry);
+        }
+    });
+    assert_eq!(lines.len(), 10 + 7, "{lines:#?}");
+    assert!(telemetry.render().contains("leeward_sessions_refused_total{reason=\"sessions_max\"} 1000"));
+}

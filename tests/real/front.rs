@@ -8,8 +8,8 @@ use std::time::Duration;
 use crate::cluster::Cluster;
 use crate::ports::{free_base, free_port};
 use crate::process::{Signal, Spec, Supervised, tail};
-use crate::steps::until;
-use crate::watch::{Rules, Seen, Watcher};
+use crate::steps::{say, until};
+use crate::watch::{Rules, Watcher};
 use crate::wire::Wire;
 
 /// It asks a cluster that is up for its metadata, and binds a few ports.
@@ -94,23 +94,22 @@ impl Front {
         }
     }
 
-    /// Panics if a client went past Leeward since the start, or if the watcher saw nothing at all.
+    /// Panics if a client went past Leeward since the start, or if the watcher saw nothing at all. Says how closely it looked.
     pub(crate) fn assert_no_leak(&mut self) {
         if let Some(watcher) = self.watcher.take() {
-            watcher.finish().assert_no_leak();
+            let seen = watcher.finish();
+            say("watch", &format!("{} looks, the slowest {} ms, {} sockets attributed", seen.looks, seen.slowest_look.as_millis(), seen.attributed));
+            seen.assert_no_leak();
         }
     }
 
-    /// Ends the watch and gives what was seen, for a test in which somebody is meant to be caught.
-    pub(crate) fn end_watch(&mut self) -> Option<Seen> {
-        self.watcher.take().map(Watcher::finish)
-    }
-
-    /// Begins a new watch.
-    pub(crate) fn watch(&mut self, cluster: &Cluster) {
-        if self.is_leeward() {
-            self.watcher = Some(Watcher::start(cluster.rules()));
-        }
+    /// Begins a new watch of `cluster` for a client that is meant to be caught, lets `client` work, and waits until it is. Gives the process ids of those caught.
+    pub(crate) fn catch<T>(&self, cluster: &Cluster, client: impl FnOnce() -> T) -> Vec<u32> {
+        let watcher = Watcher::start(cluster.rules());
+        let connected = client();
+        until("a client that goes direct is seen", READY_LIMIT, || if watcher.so_far().leaks.is_empty() { Err("nobody seen".to_owned()) } else { Ok(()) });
+        drop(connected);
+        watcher.finish().leaks.into_iter().map(|leak| leak.pid).collect()
     }
 
     /// SIGTERM: it must end by itself with exit code 0, its admin endpoint having been ready and alive to the last.
@@ -129,7 +128,7 @@ impl Front {
 impl Drop for Front {
     fn drop(&mut self) {
         if let (true, Some(leeward)) = (std::thread::panicking(), &self.leeward) {
-            crate::steps::say("leeward", &format!("its log ({}) ends:\n{}", leeward.process.log().display(), tail(leeward.process.log(), 25)));
+            say("leeward", &format!("its log ({}) ends:\n{}", leeward.process.log().display(), tail(leeward.process.log(), 25)));
         }
     }
 }
@@ -137,20 +136,55 @@ impl Drop for Front {
 impl Leeward {
     /// Starts it and waits until it says that it is ready. Gives it and its bootstrap address.
     fn start(upstream: &str, node_ids: &[i32], log: PathBuf) -> (Self, String) {
+        let (mut leeward, listen) = Self::launch(upstream, node_ids, log);
+        until("Leeward is ready", READY_LIMIT, || match leeward.ready()? {
+            (200, _) => Ok(()),
+            (status, body) => Err(format!("GET /readyz: {status} {body}")),
+        });
+        (leeward, listen)
+    }
+
+    fn launch(upstream: &str, node_ids: &[i32], log: PathBuf) -> (Self, String) {
         let (listen, admin, base_port) = (format!("127.0.0.1:{}", free_port()), format!("127.0.0.1:{}", free_port()), free_base(node_ids));
         let spec = Spec::new(env!("CARGO_BIN_EXE_leeward"))
             .args(["run", "--upstream", upstream, "--listen", &listen, "--admin", &admin, "--base-port", &base_port.to_string()])
             .env("RUST_BACKTRACE", "1");
-        let mut process = Supervised::start("leeward", &spec, &log);
-        until("Leeward is ready", READY_LIMIT, || {
-            if let Some(code) = process.exited() {
-                panic!("Leeward ended with exit code {code} in place of becoming ready; its log ends:\n{}", tail(&log, 25));
-            }
-            let (status, body) = get(&admin, "/readyz")?;
-            if status == 200 { Ok(()) } else { Err(format!("GET /readyz: {status} {body}")) }
-        });
+        let process = Supervised::start("leeward", &spec, &log);
         (Self { process, admin, base_port }, listen)
     }
+
+    /// What `/readyz` says. Panics if it has ended.
+    fn ready(&mut self) -> Result<(u16, String), String> {
+        if let Some(code) = self.process.exited() {
+            panic!("Leeward ended with exit code {code}; its log ends:\n{}", tail(self.process.log(), 25));
+        }
+        get(&self.admin, "/readyz")
+    }
+}
+
+/// A second Leeward in front of `upstream`, while the first one runs: it becomes ready, serves clients, and ends.
+pub(crate) fn assert_starts_with(cluster: &Cluster, upstream: &str) {
+    let (mut leeward, listen) = Leeward::start(upstream, &cluster.node_ids(), cluster.log_path("leeward-second.log"));
+    cluster.rules().lock().unwrap().pids.insert(leeward.process.pid());
+    let metadata = Wire::connect(&listen).and_then(|mut wire| wire.metadata(None)).unwrap();
+    assert!(!metadata.brokers.is_empty());
+    leeward.process.signal(Signal::Term);
+    assert_eq!(leeward.process.await_exit(END_LIMIT), 0);
+}
+
+/// A Leeward whose upstream nobody answers: alive, not ready, and it says in its log which address it tried; SIGTERM ends it all the same.
+pub(crate) fn assert_waits_for(cluster: &Cluster) {
+    let nobody = format!("127.0.0.1:{}", free_port());
+    let (mut leeward, _) = Leeward::launch(&nobody, &[], cluster.log_path("leeward-alone.log"));
+    let (status, body) = until("an answer of /readyz", READY_LIMIT, || leeward.ready());
+    assert_ne!(status, 200, "ready with nobody upstream: {body}");
+    assert_eq!(get(&leeward.admin, "/livez").unwrap().0, 200, "/livez");
+    until("a line about the upstream in its log", READY_LIMIT, || {
+        let log = tail(leeward.process.log(), 50);
+        if log.contains(&nobody) { Ok(()) } else { Err(log) }
+    });
+    leeward.process.signal(Signal::Term);
+    assert_eq!(leeward.process.await_exit(END_LIMIT), 0);
 }
 
 /// One HTTP GET: the status and the body.

@@ -7,6 +7,7 @@ mod by_tools;
 mod join;
 mod mixed;
 mod stored;
+mod trouble;
 mod upgrade;
 mod version;
 

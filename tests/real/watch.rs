@@ -8,7 +8,7 @@ use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Clients keep a connection for at least some tens of milliseconds; reading the table takes about one.
 const LOOK_EVERY: Duration = Duration::from_millis(15);
@@ -50,40 +50,49 @@ pub(crate) struct Leak {
 
 /// A running watcher.
 pub(crate) struct Watcher {
+    rules: Arc<Mutex<Rules>>,
     stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<Seen>>,
+    seen: Arc<Mutex<Seen>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 /// What a watcher saw.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Seen {
     pub(crate) leaks: BTreeSet<Leak>,
     /// Sockets to a broker whose owner was found: a watcher that saw none has looked at nothing.
     pub(crate) attributed: usize,
     pub(crate) looks: usize,
+    pub(crate) slowest_look: Duration,
 }
 
 impl Watcher {
     pub(crate) fn start(rules: Arc<Mutex<Rules>>) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        let thread = std::thread::spawn(move || {
-            let mut seen = Seen::default();
-            let mut owners = BTreeMap::new();
-            while !stopped.load(Ordering::Relaxed) {
-                look(&rules, &mut owners, &mut seen);
-                std::thread::sleep(LOOK_EVERY);
+        let (stop, seen) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Seen::default())));
+        let thread = std::thread::spawn({
+            let (rules, stop, seen) = (Arc::clone(&rules), Arc::clone(&stop), Arc::clone(&seen));
+            move || {
+                let mut owners = Owners::default();
+                while !stop.load(Ordering::Relaxed) {
+                    look(&rules, &mut owners, &seen);
+                    std::thread::sleep(LOOK_EVERY);
+                }
             }
-            look(&rules, &mut owners, &mut seen);
-            seen
         });
-        Self { stop, thread: Some(thread) }
+        Self { rules, stop, seen, thread: Some(thread) }
     }
 
-    /// Ends it.
+    /// What it has seen by now, while it goes on.
+    pub(crate) fn so_far(&self) -> Seen {
+        lock(&self.seen).clone()
+    }
+
+    /// Ends it, after one more look.
     pub(crate) fn finish(mut self) -> Seen {
         self.stop.store(true, Ordering::Relaxed);
-        self.thread.take().unwrap().join().unwrap()
+        self.thread.take().unwrap().join().unwrap();
+        look(&self.rules, &mut Owners::default(), &self.seen);
+        self.so_far()
     }
 }
 
@@ -113,9 +122,9 @@ struct Entry {
     inode: u64,
 }
 
-/// Looks once. `owners` remembers which process has which socket (inode), so that the descriptors of all processes are read only when a socket is new.
-fn look(rules: &Mutex<Rules>, owners: &mut BTreeMap<u64, u32>, seen: &mut Seen) {
-    seen.looks += 1;
+/// Looks once.
+fn look(rules: &Mutex<Rules>, owners: &mut Owners, seen: &Mutex<Seen>) {
+    let begun = Instant::now();
     // Which local ports are exempt is read before the table and after it: a connection that begins or ends in between is in one of the two.
     let mut exempt = lock(&EXEMPT_PORTS).clone();
     let ports = lock(rules).ports.clone();
@@ -127,17 +136,49 @@ fn look(rules: &Mutex<Rules>, owners: &mut BTreeMap<u64, u32>, seen: &mut Seen) 
         .collect();
     exempt.extend(lock(&EXEMPT_PORTS).iter());
     let suspects: Vec<&Entry> = entries.iter().filter(|entry| !exempt.contains(&entry.local_port)).collect();
-    if suspects.iter().any(|entry| !owners.contains_key(&entry.inode)) {
-        *owners = socket_owners();
-    }
+    // After the table: whoever has a socket that is in it was let in before.
     let allowed = lock(rules).pids.clone();
+    owners.find(&suspects.iter().map(|entry| entry.inode).collect::<Vec<_>>(), &allowed);
+    let mut seen = lock(seen);
     for entry in suspects {
-        let Some(&pid) = owners.get(&entry.inode) else { continue };
+        let Some(&pid) = owners.known.get(&entry.inode) else { continue };
         seen.attributed += 1;
-        if !allowed.contains(&pid) {
+        if !allowed.contains(&pid) && !seen.leaks.iter().any(|leak| leak.pid == pid && leak.port == entry.remote_port) {
             let command = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default().replace('\0', " ").chars().take(200).collect();
-            if !seen.leaks.iter().any(|leak| leak.pid == pid && leak.port == entry.remote_port) {
-                seen.leaks.insert(Leak { pid, command, port: entry.remote_port });
+            seen.leaks.insert(Leak { pid, command, port: entry.remote_port });
+        }
+    }
+    seen.looks += 1;
+    seen.slowest_look = seen.slowest_look.max(begun.elapsed());
+}
+
+/// Which process has which socket. The kernel can only be asked the other way round: for the descriptors of a process.
+#[derive(Default)]
+struct Owners {
+    /// Inode → process id.
+    known: BTreeMap<u64, u32>,
+}
+
+impl Owners {
+    /// Finds the owners of those of `inodes` that are new: first among the `likely` processes, which are few; only then among all.
+    fn find(&mut self, inodes: &[u64], likely: &BTreeSet<u32>) {
+        let new = |owners: &Self| inodes.iter().any(|inode| !owners.known.contains_key(inode));
+        if new(self) {
+            likely.iter().for_each(|&pid| self.read(pid));
+        }
+        if new(self) {
+            let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+            let pids = processes.filter_map(|process| process.file_name().to_str()?.parse::<u32>().ok());
+            pids.filter(|pid| !likely.contains(pid)).for_each(|pid| self.read(pid));
+        }
+    }
+
+    /// The sockets of one process, if this user may look at it.
+    fn read(&mut self, pid: u32) {
+        for descriptor in fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten() {
+            let Ok(target) = fs::read_link(descriptor.path()) else { continue };
+            if let Some(inode) = target.to_str().and_then(|text| text.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()) {
+                self.known.insert(inode, pid);
             }
         }
     }
@@ -148,22 +189,6 @@ fn entry(line: &str) -> Option<Entry> {
     let fields: Vec<&str> = line.split_whitespace().collect();
     let port = |address: &str| u16::from_str_radix(address.rsplit(':').next()?, 16).ok();
     Some(Entry { local_port: port(fields.get(1)?)?, remote_port: port(fields.get(2)?)?, inode: fields.get(9)?.parse().ok()? })
-}
-
-/// Every socket of every process that this user may look at: inode → process id.
-fn socket_owners() -> BTreeMap<u64, u32> {
-    let mut owners = BTreeMap::new();
-    for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Some(pid) = process.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
-        for descriptor in fs::read_dir(process.path().join("fd")).into_iter().flatten().flatten() {
-            let Ok(target) = fs::read_link(descriptor.path()) else { continue };
-            let inode = target.to_str().and_then(|text| text.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok());
-            if let Some(inode) = inode {
-                owners.insert(inode, pid);
-            }
-        }
-    }
-    owners
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

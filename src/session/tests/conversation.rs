@@ -106,11 +106,11 @@ proptest! {
             let n = (*cut.next().unwrap()).min(unsent.len());
             desk.client(&unsent[..n]).unwrap();
             unsent = &unsent[n..];
-            to_read.extend(broker.read(&desk.to_home()));
+            to_read.extend(broker.read(&desk.left_for_home()));
             let n = (*cut.next().unwrap()).min(to_read.len());
             desk.home(&to_read.drain(..n).collect::<Vec<_>>()).unwrap();
             prop_assert!(desk.session.requests_in_flight() <= requests_in_flight_max + 1, "one place more for the announcement");
-            got.extend(desk.to_client());
+            got.extend(desk.left_for_client());
             if unsent.is_empty() && to_read.is_empty() && desk.session.is_at_rest() && desk.from_client.is_empty() {
                 break;
             }

@@ -117,6 +117,13 @@ pub(crate) fn read(bootstrap: &str, topic: &str, partitions: i32, count: usize, 
     poll(&consumer, topic, count)
 }
 
+/// A client that has connected and asked for metadata, and stays connected until it is dropped.
+pub(crate) fn connect(bootstrap: &str) -> BaseConsumer {
+    let consumer: BaseConsumer = config(bootstrap, &[("group.id", "unused")]).create().unwrap();
+    consumer.fetch_metadata(None, LIMIT).unwrap();
+    consumer
+}
+
 fn poll(consumer: &BaseConsumer, topic: &str, count: usize) -> Vec<TestRecord> {
     let deadline = Instant::now() + LIMIT;
     let mut received = Vec::new();

@@ -28,11 +28,6 @@ impl Python {
 
     /// Runs one command of the script and gives its rows.
     pub(crate) fn run(&mut self, command: &str, arguments: &[(&str, &str)]) -> Vec<String> {
-        self.run_seen(command, arguments, &|_| {})
-    }
-
-    /// As `run`; `started` is told the process id.
-    pub(crate) fn run_seen(&mut self, command: &str, arguments: &[(&str, &str)], started: &dyn Fn(u32)) -> Vec<String> {
         self.uses += 1;
         let log = self.directory.join(format!("python-{}-{}.log", self.version.version(), self.uses));
         let spec = Spec::new(cache::python(self.version))
@@ -40,7 +35,6 @@ impl Python {
             .args([command, &format!("bootstrap={}", self.bootstrap)])
             .args(arguments.iter().map(|(key, value)| format!("{key}={value}")));
         let mut process = Supervised::start("kafka-python", &spec, &log);
-        started(process.pid());
         let code = process.await_exit(LIMIT);
         let output = std::fs::read_to_string(&log).unwrap_or_default();
         assert!(

@@ -65,3 +65,9 @@ fn consumer_protocol(scene: &mut Scene) {
     let received = librdkafka::consume(bootstrap, topic, "rdkafka-848", records.len(), &[("group.protocol", "consumer")]);
     assert_same(topic, &records, &received);
 }
+
+/// A client that goes to a broker directly: the watch must see it, or its silence before proved nothing.
+pub(super) fn caught_going_direct(scene: &Scene) {
+    let caught = scene.front.catch(&scene.cluster, || librdkafka::connect(&scene.cluster.bootstrap()));
+    assert!(!caught.is_empty() && caught.iter().all(|&pid| pid == std::process::id()), "caught: {caught:?}, expected this process, {}", std::process::id());
+}

@@ -29,16 +29,6 @@ pub(super) fn steps(steps: &mut Steps, scene: &mut Scene) {
     }
 }
 
-/// A client that goes to a broker directly: the watch must see it, or its silence before proved nothing.
-pub(super) fn caught_going_direct(scene: &mut Scene) {
-    scene.front.watch(&scene.cluster);
-    let pid = std::cell::Cell::new(0);
-    let mut direct = Python::new(KafkaPython::V2_0_2, &scene.cluster.bootstrap(), &scene.cluster.scrap().join("python-direct"));
-    direct.run_seen("admin", &[("topic", "python-direct")], &|started| pid.set(started));
-    let seen = scene.front.end_watch().unwrap();
-    assert!(!seen.leaks.is_empty() && seen.leaks.iter().all(|leak| leak.pid == pid.get()), "only pid {} went direct, seen: {:?}", pid.get(), seen.leaks);
-}
-
 fn python(scene: &Scene, version: KafkaPython) -> Python {
     let directory = scene.cluster.scrap().join(format!("python-{}-{}", version.version(), fastrand::u32(..)));
     Python::new(version, scene.front.bootstrap(), &directory)

@@ -44,9 +44,7 @@ fn configs(console: &mut Console, scene: &Scene, bootstrap: &str) {
 fn console_clients(console: &mut Console, scene: &mut Scene, bootstrap: &str) {
     scene.java.create("tool-console", 2);
     let lines: Vec<String> = (0..40).map(|number| format!("line {number} of forty")).collect();
-    // The producer's option has another name from 2.5 on; the old one is still taken until 4.0.
-    let option = if scene.release.consumer_protocol() { "--bootstrap-server" } else { "--broker-list" };
-    console.run(Tool::ConsoleProducer, &[option, bootstrap, "--topic", "tool-console"], &(lines.join("\n") + "\n"));
+    console.produce(bootstrap, "tool-console", &(lines.join("\n") + "\n"));
     let arguments = ["--bootstrap-server", bootstrap, "--topic", "tool-console", "--group", "tool-group", "--from-beginning", "--max-messages", "40"];
     let output = console.run(Tool::ConsoleConsumer, &[arguments.as_slice(), &["--timeout-ms", "60000"]].concat(), "");
     let mut received: Vec<&str> = output.lines().collect();
@@ -99,7 +97,7 @@ fn share_groups(console: &mut Console, scene: &mut Scene, bootstrap: &str) {
     let setting = ["--entity-type", "groups", "--entity-name", group, "--alter", "--add-config", "share.auto.offset.reset=earliest"];
     console.run(Tool::Configs, &[common.as_slice(), &setting].concat(), "");
     let lines: String = (0..20).map(|number| format!("shared {number}\n")).collect();
-    console.run(Tool::ConsoleProducer, &[common.as_slice(), &["--topic", "tool-share"]].concat(), &lines);
+    console.produce(bootstrap, "tool-share", &lines);
     let options = ["--topic", "tool-share", "--group", group, "--max-messages", "20", "--timeout-ms", "60000"];
     let output = console.run(Tool::ConsoleShareConsumer, &[common.as_slice(), &options].concat(), "");
     let mut received: Vec<&str> = output.lines().collect();

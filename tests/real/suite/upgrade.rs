@@ -28,8 +28,9 @@ fn upgrade_2_1_to_2_6() {
     steps.must("messages 1 to 3 are written, and read by the group", || {
         scene.java.create(TOPIC, 1);
         scene.java.create(LASTING, 3);
-        produce(&mut old_tools, &bootstrap, "1\n2\n3\n");
+        old_tools.produce(&bootstrap, TOPIC, "1\n2\n3\n");
         assert_eq!(consume(&mut old_tools, &bootstrap, 3), ["1", "2", "3"]);
+        assert_eq!(offset(&mut scene), 3);
         scene.cluster.await_in_sync();
         lasting.round(&mut scene);
     });
@@ -39,12 +40,13 @@ fn upgrade_2_1_to_2_6() {
             scene.cluster.restart_on(id, &KAFKA_2_6_3, Cluster::pins("2.1.0"));
             scene.cluster.await_in_sync();
             lasting.round(&mut scene);
+            assert_eq!(offset(&mut scene), 3);
         });
     }
     steps.must("messages 4 and 5 are written, and the group reads exactly those", || {
-        produce(&mut new_tools, &bootstrap, "4\n5\n");
+        new_tools.produce(&bootstrap, TOPIC, "4\n5\n");
         assert_eq!(consume(&mut new_tools, &bootstrap, 2), ["4", "5"]);
-        assert_eq!(scene.java.run("offsets", &[("group", "peter-consumer")]), [format!("{TOPIC}\t0\t5")]);
+        assert_eq!(offset(&mut scene), 5);
     });
     for id in scene.cluster.node_ids() {
         steps.must(&format!("broker {id} restarts without the pins"), || {
@@ -52,12 +54,13 @@ fn upgrade_2_1_to_2_6() {
             scene.cluster.restart_on(id, &KAFKA_2_6_3, std::collections::BTreeMap::new());
             scene.cluster.await_in_sync();
             lasting.round(&mut scene);
+            assert_eq!(offset(&mut scene), 5);
         });
     }
     steps.run("every message is there once, and the group's offset too", || {
         let values: Vec<Vec<u8>> = scene.java.read_committed(TOPIC).into_iter().filter_map(|record| record.value).collect();
         assert_eq!(values, [b"1", b"2", b"3", b"4", b"5"]);
-        assert_eq!(scene.java.run("offsets", &[("group", "peter-consumer")]), [format!("{TOPIC}\t0\t5")]);
+        assert_eq!(offset(&mut scene), 5);
         assert_eq!(lasting.sent.len(), 7 * 30);
         assert_same("the lasting clients", &lasting.sent, &scene.java.records("read", &[("topic", LASTING), ("client", "lasting")]));
         assert_same("librdkafka", &lasting.sent, &librdkafka::read(&bootstrap, LASTING, 3, lasting.sent.len(), &[]));
@@ -88,8 +91,11 @@ impl Lasting {
     }
 }
 
-fn produce(console: &mut Console, bootstrap: &str, lines: &str) {
-    console.run(Tool::ConsoleProducer, &["--broker-list", bootstrap, "--topic", TOPIC, "--request-required-acks", "all"], lines);
+/// The offset that the group has committed; panics if it has none.
+fn offset(scene: &mut Scene) -> i64 {
+    let rows = scene.java.run("offsets", &[("group", "peter-consumer")]);
+    let offset = rows.iter().find_map(|row| row.strip_prefix(TOPIC)?.strip_prefix("\t0\t"));
+    offset.unwrap_or_else(|| panic!("the group has no offset: {rows:?}")).parse().unwrap()
 }
 
 /// What the group reads next: `count` messages, and no more within what the tool waits for.

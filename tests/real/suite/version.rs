@@ -40,7 +40,7 @@ fn all_clients(release: &'static Release) {
     by_tools::steps(&mut steps, &mut scene);
     steps.run("no client reached past Leeward", || scene.front.assert_no_leak());
     if scene.front.is_leeward() {
-        steps.run("a client that goes direct is caught", || by_python::caught_going_direct(&mut scene));
+        steps.run("a client that goes direct is caught", || by_librdkafka::caught_going_direct(&scene));
     }
     steps.run("Leeward ends gracefully", || scene.front.assert_graceful_end());
     steps.finish();

@@ -59,7 +59,8 @@ fn produce_v0_reports_its_errors_at_any_split() {
 #[test]
 fn removed_versions_are_walked_as_their_brokers_wrote_them() {
     let known = Known::default();
-    let golden: [(i16, i16, &[&[u8]], &[i16]); 6] = [
+    type Golden<'a> = (i16, i16, &'a [&'a [u8]], &'a [i16]);
+    let golden: [Golden<'_>; 6] = [
         // Produce v1: responses, then throttle.
         (0, 1, &[&[0, 0, 0, 1, 0, 1, b't', 0, 0, 0, 1], &[0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 9], &[0, 0, 0, 5]], &[3]),
         // Produce v2: each partition with a log append time.
