@@ -47,6 +47,7 @@ pub mod cli;
 pub mod cluster;
 pub mod config;
 pub mod control;
+pub mod demo;
 pub mod net;
 pub mod protocol;
 pub mod sandbox;
