@@ -1,4 +1,5 @@
 //! `leeward demo` from outside: what it shows, how it ends, and that nothing of it stays.
+#![expect(clippy::unwrap_used, reason = "a test may panic, and says where")]
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};

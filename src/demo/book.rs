@@ -71,6 +71,8 @@ pub(super) struct GroupPage {
 pub(super) struct MemberPage {
     pub(super) partitions: Vec<i32>,
     pub(super) joined: bool,
+    /// In this generation.
+    pub(super) committed: bool,
 }
 
 /// The records of one producer and partition, by number from 0.
@@ -174,6 +176,11 @@ impl Book {
 }
 
 impl Pages {
+    pub(super) fn forget_errors(&mut self) {
+        self.kinds.values_mut().for_each(|page| page.errors.clear());
+        self.group.errors.clear();
+    }
+
     /// Begins a new picture.
     pub(super) fn forget_recent(&mut self) {
         self.kinds.values_mut().for_each(|page| page.recent = Histogram::default());

@@ -39,7 +39,8 @@ impl Screen {
     pub(super) fn draw(&mut self, picture: &str) {
         let mut text = String::new();
         if self.drawn > 0 {
-            text += &format!("\x1b[{}A", self.drawn);
+            // To the first column too: a terminal shows ^C where the cursor is.
+            text += &format!("\r\x1b[{}A", self.drawn);
         }
         for line in picture.lines() {
             // Each line is wiped behind its end: the old one may have been longer.
@@ -55,7 +56,7 @@ impl Screen {
     pub(super) fn wipe(&mut self) {
         if self.drawn > 0 {
             let up = std::mem::take(&mut self.drawn);
-            self.put(format_args!("\x1b[{up}A\x1b[J"));
+            self.put(format_args!("\r\x1b[{up}A\x1b[J"));
         }
     }
 
@@ -92,6 +93,6 @@ mod tests {
         screen.draw("1\n");
         screen.line("end");
         let written = String::from_utf8(shared.0.lock().unwrap().clone()).unwrap();
-        assert_eq!(written, "one\x1b[K\ntwo\x1b[K\n\x1b[J\x1b[2A1\x1b[K\n\x1b[J\x1b[1A\x1b[Jend\n");
+        assert_eq!(written, "one\x1b[K\ntwo\x1b[K\n\x1b[J\r\x1b[2A1\x1b[K\n\x1b[J\r\x1b[1A\x1b[Jend\n");
     }
 }

@@ -73,6 +73,8 @@ struct Stage {
     audit: Audit,
     observer: Observer,
     before: Gauges,
+    /// The step that is being taken, and since when.
+    taking: Option<(Orders, Instant)>,
 }
 
 async fn in_front_of(cluster: &Cluster, options: &Options, scrap: &Scrap, screen: &mut Screen) -> Result<Stage, DemoError> {
@@ -103,7 +105,7 @@ async fn in_front_of(cluster: &Cluster, options: &Options, scrap: &Scrap, screen
     let audit = Audit::new(source, books.clone());
     let observer = Observer::new(cluster.title(), options.lasts, Arc::clone(&direct.lane), books, front.admin());
     let before = front.admin().gauges().await.unwrap_or_default();
-    Ok(Stage { front, direct, leeward, orders, audit, observer, before })
+    Ok(Stage { front, direct, leeward, orders, audit, observer, before, taking: None })
 }
 
 impl Stage {
@@ -115,6 +117,7 @@ impl Stage {
             () = self.go_through(options, screen, &mut summary) => false,
             () = signals.next() => true,
         };
+        self.note_taken(&mut summary);
         summary.lasted = began.elapsed().min(options.lasts);
         if !screen.is_live() || summary.interrupted {
             screen.line("finishing what is in flight");
@@ -159,7 +162,7 @@ impl Stage {
         }
         for step in plan(options.lasts) {
             self.take(step, began, &mut frames, screen).await;
-            summary.note_step(&step);
+            self.note_taken(summary);
             // A rest between two steps lets what is in flight end in its own step; the logs are read meanwhile, where that disturbs nobody's figures.
             self.orders.send_replace(Orders::default());
             if let Err(error) = self.audit.advance().await {
@@ -171,6 +174,7 @@ impl Stage {
 
     async fn take(&mut self, step: Step, began: Instant, frames: &mut tokio::time::Interval, screen: &mut Screen) {
         self.orders.send_replace(step.orders);
+        self.taking = Some((step.orders, Instant::now()));
         let over = sleep_until(tokio::time::Instant::now() + step.lasts);
         tokio::pin!(over);
         loop {
@@ -185,6 +189,13 @@ impl Stage {
                     }
                 }
             }
+        }
+    }
+
+    /// A step has ended, or was cut short.
+    fn note_taken(&mut self, summary: &mut Summary) {
+        if let Some((orders, since)) = self.taking.take() {
+            summary.note_step(&Step { orders, lasts: since.elapsed() });
         }
     }
 

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::book::Book;
+use super::book::{Book, MemberPage};
 use super::client::{ClientError, Connection, Topology, check_code};
 use super::load::{Kind, Orders, PARTITIONS, Side};
 use producer::Numbered;
@@ -109,13 +109,16 @@ impl Traffic {
         Ok(Traffic { lane, producers, members, leave })
     }
 
-    /// Waits until both members have partitions.
+    /// Waits until both members have partitions and have committed, as they can before there is a record; the errors until then are those of a young cluster,
+    /// whose coordinators are still being made, and are forgotten.
     pub(super) async fn settled(&self) {
         self.until(|book| {
-            let members = &book.pages().group.members;
-            members.len() == MEMBERS && members.values().all(|member| member.joined && !member.partitions.is_empty())
+            let group = &book.pages().group;
+            let has_its_part = |member: &MemberPage| member.joined && member.committed && !member.partitions.is_empty();
+            group.members.len() == MEMBERS && group.members.values().all(has_its_part)
         })
         .await;
+        self.lane.book.pages().forget_errors();
     }
 
     /// Waits for producers that were told to end.

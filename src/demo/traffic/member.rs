@@ -46,7 +46,8 @@ const SYNC_PROTOCOL_VERSION: i16 = 5;
 
 /// Is a member until `leave`, then commits and leaves.
 pub(super) async fn run(lane: Arc<Lane>, index: usize, leave: CancellationToken) {
-    let mut member = Member { lane, index, id: StrBytes::default(), generation: -1, partitions: Vec::new(), positions: Positions::default() };
+    let mut member =
+        Member { lane, index, id: StrBytes::default(), generation: -1, partitions: Vec::new(), positions: Positions::default(), has_committed: false };
     while !leave.is_cancelled() {
         match member.be_one(&leave).await {
             Ok(()) => {}
@@ -69,6 +70,8 @@ struct Member {
     generation: i32,
     partitions: Vec<i32>,
     positions: Positions,
+    /// In this generation.
+    has_committed: bool,
 }
 
 impl Member {
@@ -154,6 +157,7 @@ impl Member {
     async fn stay(&mut self, connection: &mut Connection, leave: &CancellationToken) -> Result<(), ClientError> {
         let offsets = self.committed(connection).await?;
         self.positions = Positions::default();
+        self.has_committed = false;
         // Aborted when dropped: nothing is read for a partition that may be another's.
         let mut fetchers = JoinSet::new();
         for (&partition, &offset) in &offsets {
@@ -197,7 +201,7 @@ impl Member {
         Ok(offsets)
     }
 
-    async fn commit(&self, connection: &mut Connection) -> Result<(), ClientError> {
+    async fn commit(&mut self, connection: &mut Connection) -> Result<(), ClientError> {
         let positions = self.positions.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if positions.is_empty() {
             return Ok(());
@@ -208,6 +212,10 @@ impl Member {
         let answer = connection.ask(&request.with_member_id(self.id.clone()).with_topics(vec![topic])).await?;
         answer.topics.iter().flat_map(|topic| &topic.partitions).try_for_each(|partition| check_code("OffsetCommit", partition.error_code))?;
         self.lane.book.pages().group.commits += 1;
+        if !self.has_committed {
+            self.has_committed = true;
+            self.show(true);
+        }
         Ok(())
     }
 
@@ -218,7 +226,7 @@ impl Member {
 
     fn show(&self, joined: bool) {
         let partitions = if joined { self.partitions.clone() } else { Vec::new() };
-        self.lane.book.member(self.index, MemberPage { partitions, joined });
+        self.lane.book.member(self.index, MemberPage { partitions, joined, committed: joined && self.has_committed });
         self.lane.book.read.notify_waiters();
     }
 
