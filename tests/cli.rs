@@ -90,10 +90,12 @@ fn show_has_value_default_and_when_a_change_applies() {
 }
 
 #[test]
-fn the_reference_is_markdown() {
+fn the_readme_has_the_reference_as_it_is() {
     let ran = leeward(&["config", "reference"]);
     assert_eq!(ran.code, Some(0));
     assert!(ran.out.starts_with("| key | type | default |") && ran.out.contains("| `limits.frame_bytes_max` | size | `\"100MiB\"` |"), "{}", ran.out);
+    let readme = std::fs::read_to_string("README.md").unwrap();
+    assert!(readme.contains(ran.out.trim()), "README.md: the table under \"Configuration\" is what `leeward config reference` prints");
 }
 
 #[test]
