@@ -182,6 +182,18 @@ impl Cluster {
         }
     }
 
+    /// Waits until every running broker knows a topic, and a leader for each of its partitions.
+    pub(crate) fn await_topic(&self, topic: &str) {
+        for id in self.running() {
+            until(&format!("{topic} known to broker {id}"), START_LIMIT, || {
+                let metadata = Wire::connect_past(&self.address(id))?.metadata(Some(&[topic]))?;
+                let topic = metadata.topics.first().filter(|topic| topic.error_code == 0 && !topic.partitions.is_empty()).ok_or("unknown")?;
+                let led = topic.partitions.iter().all(|partition| partition.leader_id.0 >= 0);
+                if led { Ok(()) } else { Err("a partition without a leader".to_owned()) }
+            });
+        }
+    }
+
     /// Waits until every running broker lists exactly those that run.
     fn await_all_known(&self) {
         let running = self.running();

@@ -2,7 +2,6 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::cluster::Cluster;
@@ -55,9 +54,8 @@ impl Front {
         match Arm::from_env() {
             Arm::Direct => Self { bootstrap: cluster.bootstrap(), leeward: None, watcher: None },
             Arm::Leeward => {
-                let leeward = Leeward::start(&cluster.bootstrap(), node_ids, cluster.log_path("leeward.log"));
-                cluster.rules().lock().unwrap().pids.insert(leeward.0.process.pid());
-                Self { bootstrap: leeward.1, leeward: Some(leeward.0), watcher: Some(Watcher::start(cluster.rules())) }
+                let (leeward, bootstrap) = Leeward::start(cluster, &cluster.bootstrap(), node_ids, "leeward.log");
+                Self { bootstrap, leeward: Some(leeward), watcher: Some(Watcher::start(cluster.rules())) }
             }
         }
     }
@@ -135,8 +133,8 @@ impl Drop for Front {
 
 impl Leeward {
     /// Starts it and waits until it says that it is ready. Gives it and its bootstrap address.
-    fn start(upstream: &str, node_ids: &[i32], log: PathBuf) -> (Self, String) {
-        let (mut leeward, listen) = Self::launch(upstream, node_ids, log);
+    fn start(cluster: &Cluster, upstream: &str, node_ids: &[i32], log: &str) -> (Self, String) {
+        let (mut leeward, listen) = Self::launch(cluster, upstream, node_ids, log);
         until("Leeward is ready", READY_LIMIT, || match leeward.ready()? {
             (200, _) => Ok(()),
             (status, body) => Err(format!("GET /readyz: {status} {body}")),
@@ -144,12 +142,13 @@ impl Leeward {
         (leeward, listen)
     }
 
-    fn launch(upstream: &str, node_ids: &[i32], log: PathBuf) -> (Self, String) {
+    fn launch(cluster: &Cluster, upstream: &str, node_ids: &[i32], log: &str) -> (Self, String) {
         let (listen, admin, base_port) = (format!("127.0.0.1:{}", free_port()), format!("127.0.0.1:{}", free_port()), free_base(node_ids));
         let spec = Spec::new(env!("CARGO_BIN_EXE_leeward"))
             .args(["run", "--upstream", upstream, "--listen", &listen, "--admin", &admin, "--base-port", &base_port.to_string()])
             .env("RUST_BACKTRACE", "1");
-        let process = Supervised::start("leeward", &spec, &log);
+        let process = Supervised::start("leeward", &spec, &cluster.log_path(log));
+        exempt(&cluster.rules(), process.pid());
         (Self { process, admin, base_port }, listen)
     }
 
@@ -164,8 +163,7 @@ impl Leeward {
 
 /// A second Leeward in front of `upstream`, while the first one runs: it becomes ready, serves clients, and ends.
 pub(crate) fn assert_starts_with(cluster: &Cluster, upstream: &str) {
-    let (mut leeward, listen) = Leeward::start(upstream, &cluster.node_ids(), cluster.log_path("leeward-second.log"));
-    cluster.rules().lock().unwrap().pids.insert(leeward.process.pid());
+    let (mut leeward, listen) = Leeward::start(cluster, upstream, &cluster.node_ids(), "leeward-second.log");
     let metadata = Wire::connect(&listen).and_then(|mut wire| wire.metadata(None)).unwrap();
     assert!(!metadata.brokers.is_empty());
     leeward.process.signal(Signal::Term);
@@ -175,7 +173,7 @@ pub(crate) fn assert_starts_with(cluster: &Cluster, upstream: &str) {
 /// A Leeward whose upstream nobody answers: alive, not ready, and it says in its log which address it tried; SIGTERM ends it all the same.
 pub(crate) fn assert_waits_for(cluster: &Cluster) {
     let nobody = format!("127.0.0.1:{}", free_port());
-    let (mut leeward, _) = Leeward::launch(&nobody, &[], cluster.log_path("leeward-alone.log"));
+    let (mut leeward, _) = Leeward::launch(cluster, &nobody, &[], "leeward-alone.log");
     let (status, body) = until("an answer of /readyz", READY_LIMIT, || leeward.ready());
     assert_ne!(status, 200, "ready with nobody upstream: {body}");
     assert_eq!(get(&leeward.admin, "/livez").unwrap().0, 200, "/livez");
@@ -201,7 +199,7 @@ fn get(address: &str, path: &str) -> Result<(u16, String), String> {
     Ok((status, body.to_owned()))
 }
 
-/// Lets one process of a control arm go to the brokers directly.
+/// Lets one process have sockets to the brokers: Leeward itself, and control arms.
 pub(crate) fn exempt(rules: &std::sync::Mutex<Rules>, pid: u32) {
     rules.lock().unwrap().pids.insert(pid);
 }

@@ -39,6 +39,12 @@ impl Scene {
         Self { java, front, cluster, release: clients }
     }
 
+    /// A topic with replication factor 3, made through the front, and known to every broker: that news of it takes a moment to go round is not what is tested.
+    fn create(&mut self, topic: &str, partitions: i32) {
+        self.java.run("create", &[("topic", topic), ("partitions", &partitions.to_string()), ("factor", "3")]);
+        self.cluster.await_topic(topic);
+    }
+
     /// A file with these records, for a client's helper to read.
     fn file(&self, name: &str, records: &[TestRecord]) -> String {
         let path: PathBuf = self.cluster.scrap().join(format!("{name}.records"));

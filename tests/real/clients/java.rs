@@ -92,11 +92,6 @@ impl Java {
         self.run(command, arguments).iter().map(|row| TestRecord::parse(row)).collect()
     }
 
-    /// A topic with replication factor 3.
-    pub(crate) fn create(&mut self, topic: &str, partitions: i32) {
-        self.run("create", &[("topic", topic), ("partitions", &partitions.to_string()), ("factor", "3")]);
-    }
-
     /// All that is stored in a topic, control records and aborted ones left out.
     pub(crate) fn read_committed(&mut self, topic: &str) -> Vec<TestRecord> {
         self.records("read", &[("topic", topic), ("isolation.level", "read_committed")])

@@ -38,7 +38,7 @@ fn produce_and_read(scene: &mut Scene, acks: &str, compression: &str) {
     let topic = format!("java-{acks}-{compression}");
     let records = make(1, 120, 3, Shape::Everything);
     let file = scene.file(&topic, &records);
-    scene.java.create(&topic, 3);
+    scene.create(&topic, 3);
     let mut arguments = vec![("topic", topic.as_str()), ("file", &file), ("acks", acks), ("compression.type", compression), ("flush", "50")];
     if scene.release.consumer_protocol() || scene.release.version.starts_with('3') {
         // Since 3.0 a producer is idempotent unless told otherwise, and then takes no other acks than all.
@@ -61,7 +61,7 @@ pub(super) fn await_records(scene: &mut Scene, topic: &str, expected: usize) {
 fn idempotent(scene: &mut Scene) {
     let records = make(2, 200, 3, Shape::Everything);
     let file = scene.file("java-idempotent", &records);
-    scene.java.create("java-idempotent", 3);
+    scene.create("java-idempotent", 3);
     let arguments = [("topic", "java-idempotent"), ("file", &file), ("acks", "all"), ("enable.idempotence", "true"), ("flush", "7")];
     scene.java.run("produce", &arguments);
     assert_same("idempotent", &records, &scene.java.read_committed("java-idempotent"));
@@ -77,7 +77,7 @@ fn transactions(scene: &mut Scene) {
     let topic = "java-transactions";
     let records = make(3, 95, 3, Shape::Everything);
     let file = scene.file(topic, &records);
-    scene.java.create(topic, 3);
+    scene.create(topic, 3);
     let arguments = [("topic", topic), ("file", &file), ("chunk", "10"), ("transactional.id", "java-1"), ("group", "java-transactions-group")];
     scene.java.run("transactions", &arguments);
     let expected = committed(&records, CHUNK);
@@ -93,7 +93,7 @@ fn group(scene: &mut Scene, protocol: &str) {
     let (topic, group) = (format!("java-group-{protocol}"), format!("java-{protocol}"));
     let records = make(4, 150, 4, Shape::Everything);
     let file = scene.file(&topic, &records);
-    scene.java.create(&topic, 4);
+    scene.create(&topic, 4);
     scene.java.run("produce", &[("topic", &topic), ("file", &file), ("acks", "all")]);
     let mut arguments = vec![("topic", topic.as_str()), ("group.id", &group), ("members", "2"), ("count", "150")];
     if scene.release.consumer_protocol() {
@@ -123,7 +123,7 @@ fn share_group(scene: &mut Scene) {
     let (topic, group) = ("java-share", "java-share-group");
     let records = make(5, 100, 2, Shape::Everything);
     let file = scene.file(topic, &records);
-    scene.java.create(topic, 2);
+    scene.create(topic, 2);
     scene.java.run("group-config", &[("group", group), ("key", "share.auto.offset.reset"), ("value", "earliest")]);
     scene.java.run("produce", &[("topic", topic), ("file", &file), ("acks", "all")]);
     let mut received = scene.java.records("share", &[("topic", topic), ("group.id", group), ("members", "2"), ("count", "100")]);
@@ -141,10 +141,11 @@ fn admin(scene: &mut Scene) {
     let mut found = java.run("cluster", &[]);
     found.sort_by_key(|line| line.split('\t').next().unwrap().parse::<i32>().unwrap());
     assert_eq!(found, nodes, "describeCluster");
-    java.run("create", &[("topic", topic), ("partitions", "2"), ("factor", "3"), ("config", "retention.ms=3600000")]);
+    java.run("create", &[("topic", topic), ("partitions", "2"), ("factor", "3"), ("config", "retention.bytes=1073741824")]);
+    scene.cluster.await_topic(topic);
     let again = java.attempt("create", &[("topic", topic), ("partitions", "2"), ("factor", "3")]).unwrap_err();
     assert!(again.contains("TopicExistsException"), "{again}");
-    assert_eq!(java.run("config", &[("topic", topic), ("key", "retention.ms")]), ["3600000"]);
+    assert_eq!(java.run("config", &[("topic", topic), ("key", "retention.bytes")]), ["1073741824"]);
     java.run("alter", &[("topic", topic), ("key", "max.message.bytes"), ("value", "123456")]);
     until("the changed setting seen", LIMIT, || match java.run("config", &[("topic", topic), ("key", "max.message.bytes")])[0].as_str() {
         "123456" => Ok(()),
@@ -174,6 +175,7 @@ fn reassignment(scene: &mut Scene) {
     let (from, to) = (ids[..2].join(","), ids[1..].join(","));
     let java = &mut scene.java;
     java.run("create", &[("topic", "java-reassign"), ("replicas", &from)]);
+    scene.cluster.await_topic("java-reassign");
     java.run("reassign", &[("topic", "java-reassign"), ("partition", "0"), ("replicas", &to)]);
     until("the partition moved", LIMIT, || {
         let row = java.attempt("describe", &[("topic", "java-reassign")])?.concat();

@@ -25,7 +25,7 @@ pub(super) fn steps(steps: &mut Steps, scene: &mut Scene) {
 fn produce_and_read(scene: &mut Scene, acks: &str, compression: &str) {
     let topic = format!("rdkafka-{acks}-{compression}");
     let records = make(21, 120, 3, Shape::Everything);
-    scene.java.create(&topic, 3);
+    scene.create(&topic, 3);
     let bootstrap = scene.front.bootstrap();
     librdkafka::produce(bootstrap, &topic, &records, &[("acks", acks), ("compression.type", compression)]);
     assert_same(&topic, &records, &librdkafka::read(bootstrap, &topic, 3, records.len(), &[]));
@@ -34,7 +34,7 @@ fn produce_and_read(scene: &mut Scene, acks: &str, compression: &str) {
 fn idempotent_and_group(scene: &mut Scene) {
     let topic = "rdkafka-idempotent";
     let records = make(22, 300, 3, Shape::Everything);
-    scene.java.create(topic, 3);
+    scene.create(topic, 3);
     let bootstrap = scene.front.bootstrap();
     librdkafka::produce(bootstrap, topic, &records, &[("enable.idempotence", "true"), ("batch.num.messages", "10")]);
     assert_same(topic, &records, &librdkafka::consume(bootstrap, topic, "rdkafka-group", records.len(), &[]));
@@ -47,7 +47,7 @@ fn transactions(scene: &mut Scene) {
     const CHUNK: usize = 10;
     let topic = "rdkafka-transactions";
     let records = make(23, 95, 3, Shape::Everything);
-    scene.java.create(topic, 3);
+    scene.create(topic, 3);
     let bootstrap = scene.front.bootstrap().to_owned();
     librdkafka::transactions(&bootstrap, topic, &records, CHUNK, "rdkafka-1");
     let expected = committed(&records, CHUNK);
@@ -59,7 +59,7 @@ fn transactions(scene: &mut Scene) {
 fn consumer_protocol(scene: &mut Scene) {
     let topic = "rdkafka-consumer-protocol";
     let records = make(24, 90, 3, Shape::Everything);
-    scene.java.create(topic, 3);
+    scene.create(topic, 3);
     let bootstrap = scene.front.bootstrap();
     librdkafka::produce(bootstrap, topic, &records, &[]);
     let received = librdkafka::consume(bootstrap, topic, "rdkafka-848", records.len(), &[("group.protocol", "consumer")]);

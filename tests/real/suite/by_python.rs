@@ -38,7 +38,7 @@ fn produce_and_consume(scene: &mut Scene, version: KafkaPython, acks: &str, comp
     let topic = format!("python-{}-{acks}-{compression}", version.version());
     let records = make(31, 90, 3, Shape::NoNullHeaders);
     let file = scene.file(&topic, &records);
-    scene.java.create(&topic, 3);
+    scene.create(&topic, 3);
     let mut python = python(scene, version);
     let arguments = [("topic", topic.as_str()), ("file", &file), ("acks", acks), ("compression", compression)];
     assert_eq!(python.run("produce", &arguments).len(), records.len());
@@ -50,7 +50,7 @@ fn old_protocol(scene: &mut Scene, api_version: &str) {
     let topic = format!("python-old-{api_version}");
     let records = make(32, 60, 2, Shape::NoHeaders);
     let file = scene.file(&topic, &records);
-    scene.java.create(&topic, 2);
+    scene.create(&topic, 2);
     let mut python = python(scene, KafkaPython::V2_0_2);
     let common = [("topic", topic.as_str()), ("api_version", api_version)];
     python.run("produce", &[common.as_slice(), &[("file", &file), ("acks", "1"), ("compression", "gzip")]].concat());

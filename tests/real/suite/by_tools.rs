@@ -42,7 +42,7 @@ fn configs(console: &mut Console, scene: &Scene, bootstrap: &str) {
 }
 
 fn console_clients(console: &mut Console, scene: &mut Scene, bootstrap: &str) {
-    scene.java.create("tool-console", 2);
+    scene.create("tool-console", 2);
     let lines: Vec<String> = (0..40).map(|number| format!("line {number} of forty")).collect();
     console.produce(bootstrap, "tool-console", &(lines.join("\n") + "\n"));
     let arguments = ["--bootstrap-server", bootstrap, "--topic", "tool-console", "--group", "tool-group", "--from-beginning", "--max-messages", "40"];
@@ -61,7 +61,7 @@ fn console_clients(console: &mut Console, scene: &mut Scene, bootstrap: &str) {
 }
 
 fn verifiable_clients(console: &mut Console, scene: &mut Scene, bootstrap: &str) {
-    scene.java.create("tool-verifiable", 3);
+    scene.create("tool-verifiable", 3);
     let option = if scene.release.consumer_protocol() { "--bootstrap-server" } else { "--broker-list" };
     let output = console.run(Tool::VerifiableProducer, &[option, bootstrap, "--topic", "tool-verifiable", "--max-messages", "500", "--acks", "-1"], "");
     let sent = output.lines().filter(|line| line.contains("\"producer_send_success\"")).count();
@@ -92,7 +92,7 @@ fn reassign(console: &mut Console, scene: &mut Scene, bootstrap: &str) {
 
 fn share_groups(console: &mut Console, scene: &mut Scene, bootstrap: &str) {
     let group = "tool-share-group";
-    scene.java.create("tool-share", 2);
+    scene.create("tool-share", 2);
     let common = ["--bootstrap-server", bootstrap];
     let setting = ["--entity-type", "groups", "--entity-name", group, "--alter", "--add-config", "share.auto.offset.reset=earliest"];
     console.run(Tool::Configs, &[common.as_slice(), &setting].concat(), "");

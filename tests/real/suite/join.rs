@@ -23,7 +23,7 @@ fn a_fourth_broker_joins() {
     let after = make(42, 40, 1, Shape::Everything);
     let (file_before, file_after) = (scene.file("before", &before), scene.file("after", &after));
     steps.must("a producer and a consumer work and stay connected", || {
-        scene.java.create("join-before", 1);
+        scene.create("join-before", 1);
         scene.java.run("produce", &[("topic", "join-before"), ("file", &file_before), ("client", "early")]);
         assert_same("before", &before, &scene.java.records("read", &[("topic", "join-before"), ("client", "early")]));
     });

@@ -33,7 +33,7 @@ fn mixed_cluster() {
     let file = scene.file("mixed", &records);
     steps.run("java 2.1.0 and java 4.3.1 write and read each other's", || {
         for topic in ["mixed-old", "mixed-new"] {
-            scene.java.create(topic, 6);
+            scene.create(topic, 6);
         }
         scene.java.run("produce", &[("topic", "mixed-old"), ("file", &file), ("acks", "all"), ("compression.type", "zstd")]);
         new_java.run("produce", &[("topic", "mixed-new"), ("file", &file), ("acks", "all"), ("compression.type", "zstd")]);
@@ -41,9 +41,10 @@ fn mixed_cluster() {
         assert_same("new writes, old reads", &records, &scene.java.read_committed("mixed-new"));
     });
     steps.run("transactions and groups of both", || {
+        scene.create("mixed-transactions-old", 6);
+        scene.create("mixed-transactions-new", 6);
         for (java, name) in [(&mut scene.java, "old"), (&mut new_java, "new")] {
             let topic = format!("mixed-transactions-{name}");
-            java.create(&topic, 6);
             java.run("transactions", &[("topic", &topic), ("file", &file), ("chunk", "10"), ("transactional.id", name), ("group", &topic)]);
             let expected = super::by_java::committed(&records, 10);
             until("the commits' markers", Duration::from_secs(60), || match java.read_committed(&topic).len() {
@@ -57,13 +58,13 @@ fn mixed_cluster() {
         }
     });
     steps.run("librdkafka", || {
-        scene.java.create("mixed-rdkafka", 6);
+        scene.create("mixed-rdkafka", 6);
         let bootstrap = scene.front.bootstrap();
         librdkafka::produce(bootstrap, "mixed-rdkafka", &records, &[("enable.idempotence", "true"), ("compression.type", "lz4")]);
         assert_same("librdkafka", &records, &librdkafka::consume(bootstrap, "mixed-rdkafka", "mixed-rdkafka", records.len(), &[]));
     });
     steps.run("kafka-python of today, and as a client of 0.9", || {
-        scene.java.create("mixed-python", 6);
+        scene.create("mixed-python", 6);
         let simple = make(52, 60, 6, Shape::NoHeaders);
         let file = scene.file("mixed-python", &simple);
         let mut new = Python::new(KafkaPython::V3_0_12, scene.front.bootstrap(), &scene.cluster.scrap().join("python-new"));

@@ -25,8 +25,8 @@ fn same_as_direct(scene: &mut Scene) {
     exempt(&scene.cluster.rules(), direct.pid());
     for compression in COMPRESSIONS {
         let (through, past) = (format!("stored-through-{compression}"), format!("stored-direct-{compression}"));
-        scene.java.create(&through, 1);
-        scene.java.create(&past, 1);
+        scene.create(&through, 1);
+        scene.create(&past, 1);
         for (java, topic) in [(&mut scene.java, &through), (&mut direct, &past)] {
             let arguments = [("topic", topic.as_str()), ("file", &file), ("acks", "all"), ("compression.type", compression), ("enable.idempotence", "false")];
             java.run("produce", &[arguments.as_slice(), &[("flush", "30")]].concat());
@@ -42,7 +42,7 @@ fn same_as_direct(scene: &mut Scene) {
 
 /// A batch such as no library makes, in each version of Produce that the cluster offers; read back directly and through Leeward.
 fn every_version(scene: &mut Scene) {
-    scene.java.create("stored-versions", 1);
+    scene.create("stored-versions", 1);
     let leader = scene.cluster.leader("stored-versions", 0);
     let mut wire = Wire::connect(&scene.front.address(&scene.cluster, leader)).unwrap();
     let newest = wire.version_of::<ProduceRequest>().unwrap();

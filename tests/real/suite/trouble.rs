@@ -22,7 +22,7 @@ fn brokers_crash_and_stand_still() {
     let mut scene = steps.must("three brokers, and Leeward is ready", || Scene::over(Cluster::start("trouble", &KAFKA_3_9_1), &KAFKA_3_9_1, &[]));
     let mut sent = Vec::new();
     steps.must("a producer and a consumer work and stay connected", || {
-        scene.java.create(TOPIC, 3);
+        scene.create(TOPIC, 3);
         round(&mut scene, &mut sent);
     });
     let victim = scene.cluster.leader(TOPIC, 0);

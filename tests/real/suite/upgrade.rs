@@ -26,8 +26,8 @@ fn upgrade_2_1_to_2_6() {
     let mut lasting = Lasting::default();
 
     steps.must("messages 1 to 3 are written, and read by the group", || {
-        scene.java.create(TOPIC, 1);
-        scene.java.create(LASTING, 3);
+        scene.create(TOPIC, 1);
+        scene.create(LASTING, 3);
         old_tools.produce(&bootstrap, TOPIC, "1\n2\n3\n");
         assert_eq!(consume(&mut old_tools, &bootstrap, 3), ["1", "2", "3"]);
         assert_eq!(offset(&mut scene), 3);
