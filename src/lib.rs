@@ -16,9 +16,10 @@
 //! | [`admin`] | io | health, metrics, status and reload over HTTP; reads snapshots, sends commands |
 //! | [`app`] | io | `leeward run`: puts the parts together and takes them apart |
 //! | [`sandbox`] | | an embedded cluster for the demo and the tests: real protocol over real sockets |
+//! | [`demo`] | | `leeward demo`: a cluster, Leeward in front, traffic on both sides, and an account of every record |
 //! | [`cli`] | | one file for each command |
 //!
-//! Imports point only upwards in this list (`sandbox` and `cli` excepted), and the pure modules know no socket, no clock and no log: time is a
+//! Imports point only upwards in this list (`sandbox`, `demo` and `cli` excepted), and the pure modules know no socket, no clock and no log: time is a
 //! value that is passed in. `tests/architecture.rs` holds both.
 //!
 //! # Invariants
@@ -47,6 +48,7 @@ pub mod cli;
 pub mod cluster;
 pub mod config;
 pub mod control;
+pub mod demo;
 pub mod net;
 pub mod protocol;
 pub mod sandbox;

@@ -169,9 +169,13 @@ impl Session {
         self.waiting
     }
 
-    /// Whether every request that was read has been answered, and none is half read. Then a drained session may end.
+    /// Whether every request that was read has its whole answer, and none is half read. Then a drained session may end.
     pub fn is_at_rest(&self) -> bool {
-        self.in_flight.is_empty() && self.request_left == 0
+        let between_answers = match self.response {
+            Response::AtFrame | Response::Drop(_) => true,
+            Response::Pass(_) | Response::Walk { .. } => false,
+        };
+        self.in_flight.is_empty() && self.request_left == 0 && between_answers
     }
 
     /// Whether a request has begun to pass and its end has not been read: its bytes are owed to the broker.

@@ -211,7 +211,8 @@ impl Session {
             self.push(InFlight { correlation_id: id, api_key, api_version: version, kind, frame_bytes, arrived: moment.now, sent: 0 });
             return Ok(());
         }
-        self.announcement = software.is_some().then(|| announcement(ANNOUNCEMENT_ID));
+        // A copy of exactly its length: it is kept as long as the connection is idle.
+        self.announcement = software.is_some().then(|| Bytes::copy_from_slice(&announcement(ANNOUNCEMENT_ID)));
         moment.observer.response(api::API_VERSIONS, answer.len(), 0, 0);
         // Nothing is in flight on a home that was never wanted, so the answer's turn is now.
         outbox.to_client.push(answer);

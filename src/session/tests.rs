@@ -163,6 +163,17 @@ fn requests_pass_as_they_are_and_their_responses_come_back_in_order() {
 }
 
 #[test]
+fn a_session_in_the_middle_of_a_response_is_not_at_rest() {
+    let mut desk = Desk::new();
+    desk.client(&request(HEARTBEAT, 1, 5, b"")).unwrap();
+    let answer = response(5, &[0; 100]);
+    desk.home(&answer[..60]).unwrap();
+    assert!(!desk.session.is_at_rest(), "a drain would cut the answer");
+    desk.home(&answer[60..]).unwrap();
+    assert!(desk.session.is_at_rest());
+}
+
+#[test]
 fn a_response_out_of_turn_ends_the_session() {
     let mut desk = Desk::new();
     desk.client(&[request(HEARTBEAT, 1, 5, b""), request(HEARTBEAT, 1, 6, b"")].concat()).unwrap();

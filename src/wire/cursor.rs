@@ -83,7 +83,19 @@ impl<'a> Cursor<'a> {
     }
 
     /// UNSIGNED_VARINT: at most five bytes, at most 32 bits.
+    #[inline]
     pub fn uvarint(&mut self) -> Result<u32, WireError> {
+        // Nearly all are lengths and counts below 128.
+        match self.bytes.get(self.at) {
+            Some(byte) if *byte < 0x80 => {
+                self.at += 1;
+                Ok(u32::from(*byte))
+            }
+            Some(_) | None => self.long_uvarint(),
+        }
+    }
+
+    fn long_uvarint(&mut self) -> Result<u32, WireError> {
         let start = self.at;
         let mut value: u32 = 0;
         for shift in [0, 7, 14, 21, 28] {

@@ -45,7 +45,7 @@ impl Drop for Admission {
 pub(crate) fn admit(name: &str, least: Selection) -> Option<Admission> {
     let selection = Selection::from_env();
     if selection < least {
-        say(name, &format!("skipped: LEEWARD_REAL={selection:?} (this one needs {least:?})").to_lowercase());
+        say(name, &format!("skipped: LEEWARD_REAL is {selection:?}, this one needs {least:?}"));
         return None;
     }
     let missing = missing_tools();

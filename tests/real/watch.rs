@@ -130,9 +130,9 @@ fn look(rules: &Mutex<Rules>, owners: &mut Owners, seen: &Mutex<Seen>) {
     let ports = lock(rules).ports.clone();
     let entries: Vec<Entry> = ["/proc/net/tcp", "/proc/net/tcp6"]
         .iter()
-        .flat_map(|table| fs::read_to_string(table).unwrap_or_default().lines().skip(1).filter_map(entry).collect::<Vec<_>>())
+        .flat_map(|table| fs::read_to_string(table).unwrap_or_default().lines().skip(1).filter_map(|line| entry(line, &ports)).collect::<Vec<_>>())
         // Inode 0: closed already, of nobody.
-        .filter(|entry| entry.inode != 0 && ports.contains(&entry.remote_port))
+        .filter(|entry| entry.inode != 0)
         .collect();
     exempt.extend(lock(&EXEMPT_PORTS).iter());
     let suspects: Vec<&Entry> = entries.iter().filter(|entry| !exempt.contains(&entry.local_port)).collect();
@@ -157,38 +157,54 @@ fn look(rules: &Mutex<Rules>, owners: &mut Owners, seen: &Mutex<Seen>) {
 struct Owners {
     /// Inode → process id.
     known: BTreeMap<u64, u32>,
+    /// Inode → how often nobody was found to have it. Such a socket was closed between the two questions, or its process may not be looked at.
+    nobodys: BTreeMap<u64, u32>,
 }
 
 impl Owners {
+    /// A socket without an owner is looked for this often: on a machine with many processes each time costs, and makes the next look late.
+    const SEARCHES_MAX: u32 = 3;
+
     /// Finds the owners of those of `inodes` that are new: first among the `likely` processes, which are few; only then among all.
     fn find(&mut self, inodes: &[u64], likely: &BTreeSet<u32>) {
-        let new = |owners: &Self| inodes.iter().any(|inode| !owners.known.contains_key(inode));
-        if new(self) {
-            likely.iter().for_each(|&pid| self.read(pid));
+        let hopeless = |inode: &u64| self.nobodys.get(inode).is_some_and(|&searches| searches >= Self::SEARCHES_MAX);
+        let mut wanted: BTreeSet<u64> = inodes.iter().copied().filter(|inode| !self.known.contains_key(inode) && !hopeless(inode)).collect();
+        for &pid in likely {
+            self.read(pid, &mut wanted);
         }
-        if new(self) {
+        if !wanted.is_empty() {
             let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
             let pids = processes.filter_map(|process| process.file_name().to_str()?.parse::<u32>().ok());
-            pids.filter(|pid| !likely.contains(pid)).for_each(|pid| self.read(pid));
+            pids.filter(|pid| !likely.contains(pid)).for_each(|pid| self.read(pid, &mut wanted));
+        }
+        for inode in wanted {
+            *self.nobodys.entry(inode).or_default() += 1;
         }
     }
 
-    /// The sockets of one process, if this user may look at it.
-    fn read(&mut self, pid: u32) {
+    /// Looks for the wanted sockets in one process, if this user may look at it.
+    fn read(&mut self, pid: u32, wanted: &mut BTreeSet<u64>) {
+        if wanted.is_empty() {
+            return;
+        }
         for descriptor in fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten() {
             let Ok(target) = fs::read_link(descriptor.path()) else { continue };
-            if let Some(inode) = target.to_str().and_then(|text| text.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()) {
+            let inode = target.to_str().and_then(|text| text.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok());
+            if let Some(inode) = inode.filter(|inode| wanted.remove(inode)) {
                 self.known.insert(inode, pid);
             }
         }
     }
 }
 
-/// A line of `/proc/net/tcp`: `sl local_address rem_address st tx:rx tr:when retrnsmt uid timeout inode …`, addresses as hexadecimal `IP:PORT`.
-fn entry(line: &str) -> Option<Entry> {
-    let fields: Vec<&str> = line.split_whitespace().collect();
+/// A line of `/proc/net/tcp` whose remote port is among `ports`: `sl local_address rem_address st tx:rx tr:when retrnsmt uid timeout inode …`,
+/// addresses as hexadecimal `IP:PORT`. Most lines are of others, so no more of a line is read than needed.
+fn entry(line: &str, ports: &BTreeSet<u16>) -> Option<Entry> {
     let port = |address: &str| u16::from_str_radix(address.rsplit(':').next()?, 16).ok();
-    Some(Entry { local_port: port(fields.get(1)?)?, remote_port: port(fields.get(2)?)?, inode: fields.get(9)?.parse().ok()? })
+    let mut fields = line.split_ascii_whitespace().skip(1);
+    let (local, remote) = (fields.next()?, fields.next()?);
+    let remote_port = port(remote).filter(|port| ports.contains(port))?;
+    Some(Entry { local_port: port(local)?, remote_port, inode: fields.nth(6)?.parse().ok()? })
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -122,6 +122,35 @@ proptest! {
     }
 
     #[test]
+    fn a_broker_that_goes_at_any_byte_leaves_a_beginning_of_what_the_client_should_have(
+        turns in prop::collection::vec(turn(), 1..12),
+        cut_at in 0usize..4000,
+        piece in 1usize..80,
+    ) {
+        let mut desk = Desk::new();
+        let (mut sent, mut expected) = (Vec::new(), Vec::new());
+        let mut broker = Broker { unread: Vec::new(), answers: BTreeMap::new(), asked: Vec::new() };
+        for (id, turn) in (1..).zip(&turns) {
+            sent.extend(turn.request(id));
+            if let Some((says, hears)) = turn.answer(id, &desk.view) {
+                broker.answers.insert(id, says);
+                expected.extend(hears);
+            }
+        }
+        desk.client(&sent).unwrap();
+        let mut says = broker.read(&desk.left_for_home());
+        let whole = cut_at >= says.len();
+        says.truncate(cut_at);
+        for bytes in says.chunks(piece) {
+            desk.home(bytes).unwrap();
+        }
+        let got = desk.left_for_client();
+        prop_assert!(expected.starts_with(&got));
+        prop_assert!(!whole || desk.session.is_at_rest(), "it comes to rest");
+        prop_assert!(!desk.session.is_at_rest() || got == expected, "at rest everything is answered, to the last byte");
+    }
+
+    #[test]
     fn no_bytes_of_a_client_or_a_broker_make_it_panic(
         client in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..80), 0..8),
         home in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..80), 0..8),

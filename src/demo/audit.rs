@@ -1,0 +1,97 @@
+//! Reads what the brokers have stored, past the clients: from the sandbox's own logs, or from real brokers' leaders directly.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::book::Book;
+use super::client::{ClientError, Connection, Topology, batch, fetch_once};
+use super::load::{PARTITIONS, Side, Stamp};
+use super::traffic::Lane;
+use crate::sandbox::Sandbox;
+use crate::wire::WireError;
+
+/// Where the logs are.
+pub(super) enum Source {
+    Sandbox(Arc<Sandbox>),
+    /// Asked directly, never through Leeward.
+    Brokers(Arc<Lane>),
+}
+
+/// Why the logs could not be read to their end.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum AuditError {
+    #[error("reading the brokers' logs: {0}")]
+    Client(#[from] ClientError),
+    #[error("reading the sandbox's logs: {0}")]
+    Malformed(#[from] WireError),
+    #[error("{topic}-{partition}: offsets {from} to {to} were removed before they were looked at")]
+    Gap { topic: &'static str, partition: i32, from: i64, to: i64 },
+}
+
+/// How far each log has been read.
+pub(super) struct Audit {
+    source: Source,
+    books: BTreeMap<Side, Arc<Book>>,
+    next: BTreeMap<(Side, i32), i64>,
+}
+
+impl Audit {
+    pub(super) fn new(source: Source, books: BTreeMap<Side, Arc<Book>>) -> Self {
+        Audit { source, books, next: BTreeMap::new() }
+    }
+
+    /// Writes down everything that came to the logs since the last time.
+    ///
+    /// # Errors
+    /// A log cannot be read, or has lost its beginning.
+    pub(super) async fn advance(&mut self) -> Result<(), AuditError> {
+        for side in Side::BOTH {
+            for partition in 0..PARTITIONS {
+                let from = self.next.get(&(side, partition)).copied().unwrap_or(0);
+                let next = match &self.source {
+                    Source::Sandbox(sandbox) => self.read_sandbox(sandbox, side, partition, from)?,
+                    Source::Brokers(lane) => self.read_brokers(lane, side, partition, from).await?,
+                };
+                self.next.insert((side, partition), next);
+            }
+        }
+        Ok(())
+    }
+
+    fn read_sandbox(&self, sandbox: &Sandbox, side: Side, partition: i32, from: i64) -> Result<i64, AuditError> {
+        let mut next = from;
+        for batch in sandbox.log(side.topic(), partition) {
+            if batch.header.next_offset() > next {
+                if batch.header.base_offset > next {
+                    return Err(AuditError::Gap { topic: side.topic(), partition, from: next, to: batch.header.base_offset });
+                }
+                next = self.write_down(side, partition, &batch.bytes, next)?;
+            }
+        }
+        Ok(next)
+    }
+
+    async fn read_brokers(&self, lane: &Lane, side: Side, partition: i32, from: i64) -> Result<i64, AuditError> {
+        let mut any = lane.connect("demo-audit").await?;
+        let topology = Topology::ask(&mut any, side.topic()).await?;
+        let mut leader = Connection::open(topology.leader(partition)?, "demo-audit").await?;
+        let mut next = from;
+        loop {
+            let fetched = fetch_once(&mut leader, side.topic(), partition, next, Duration::ZERO).await?;
+            next = self.write_down(side, partition, &fetched.records, next)?;
+            if next >= fetched.high_watermark {
+                return Ok(next);
+            }
+        }
+    }
+
+    fn write_down(&self, side: Side, partition: i32, batches: &[u8], from: i64) -> Result<i64, WireError> {
+        let mut stamps = Vec::new();
+        let next = batch::read(batches, from, &mut |record| stamps.push(Stamp::read(record.value)))?;
+        if let Some(book) = self.books.get(&side) {
+            book.stored(partition, &stamps);
+        }
+        Ok(next)
+    }
+}
