@@ -47,18 +47,24 @@ fn clients_log_in() {
 #[test]
 fn clients_log_in_to_brokers_of_2_1() {
     let Some(_admission) = admit("sasl-2.1", Selection::All) else { return };
-    prepare(&[&KAFKA_2_1_0], &[], false);
+    prepare(&[&KAFKA_2_1_0], &[&KAFKA_3_9_1], false);
     let mut steps = Steps::new("sasl-2.1");
     let cluster = steps.must("three brokers that ask for a login", || Cluster::start_sasl("sasl-2.1", &KAFKA_2_1_0));
     let account = format!("upstream.sasl_plain.username={}", LEEWARD.name);
     let password = format!("upstream.sasl_plain.password={}", LEEWARD.password);
-    for (name, settings) in [("with", [account.as_str(), &password].as_slice()), ("without", &[])] {
-        let mut front = steps.must(&format!("Leeward {name} an account is ready"), || Front::start_with(&cluster, &cluster.node_ids(), name, settings));
-        steps.run("PLAIN behind SaslHandshake v0, and Metadata on the same connection", || {
-            assert_advertised(&front, &cluster);
+    let node_ids = cluster.node_ids();
+    let with = Front::start_with(&cluster, &node_ids, "leeward.log", &[&account, &password]);
+    let mut scene = Scene { front: with, cluster };
+    for name in ["with", "without"] {
+        if name == "without" {
+            scene.front = steps.must("a Leeward without an account is ready", || Front::start_with(&scene.cluster, &node_ids, "leeward-without.log", &[]));
+        }
+        steps.run(&format!("{name} an account: every broker at its virtual broker, behind PLAIN"), || assert_advertised(&scene.front, &scene.cluster));
+        steps.run(&format!("{name} an account: raw tokens behind SaslHandshake v0, then Metadata, Produce and Fetch"), || {
+            raw(&scene, &mut scene.java("PLAIN", ALICE), name, "PLAIN");
         });
-        steps.run("no client reached past Leeward", || front.assert_no_leak());
-        steps.run("Leeward ends gracefully", || front.assert_graceful_end());
+        steps.run("no client reached past Leeward", || scene.front.assert_no_leak());
+        steps.run("Leeward ends gracefully", || scene.front.assert_graceful_end());
     }
     steps.finish();
 }
