@@ -125,20 +125,23 @@ where
         let (requests, bytes) = self.told;
         self.context.metrics.in_flight(-signed(requests), -signed(bytes));
         let client_is_gone = matches!(cause, CloseCause::ClientClosed | CloseCause::ClientReset | CloseCause::ClientStalled);
-        let mut ends: Vec<Pin<Box<dyn Future<Output = ()>>>> = Vec::new();
-        if let Home::Up(home) = self.home {
+        if matches!(self.home, Home::Up(_)) {
             self.context.metrics.upstream_closed();
+        }
+        let end_home = async {
             // The broker may still be at work on what it got, acks=0 included: a reset would make it throw that away.
-            if client_is_gone || cause == CloseCause::Shutdown {
-                ends.push(Box::pin(linger(home)));
+            if let Home::Up(home) = self.home
+                && (client_is_gone || cause == CloseCause::Shutdown)
+            {
+                linger(home).await;
             }
-        }
-        if !client_is_gone {
-            ends.push(Box::pin(write_and_linger(self.client, self.outbox.to_client)));
-        }
-        for end in ends {
-            end.await;
-        }
+        };
+        let end_client = async {
+            if !client_is_gone {
+                write_and_linger(self.client, self.outbox.to_client).await;
+            }
+        };
+        tokio::join!(end_home, end_client);
     }
 
     fn advance(&mut self, cx: &mut Context<'_>) -> Result<(), Close> {
