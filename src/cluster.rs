@@ -44,6 +44,8 @@ pub struct View {
     pub brokers: BTreeMap<i32, Broker>,
     /// What Leeward answers to ApiVersions: what all brokers and Leeward can do. `None` until one broker has answered.
     pub offer: Option<Arc<Offer>>,
+    /// Brokers answer, but keep their metadata behind a login that Leeward has not: the nodes are learned from what clients read.
+    pub closed: bool,
     /// Bootstrap addresses that answered when last asked, best first.
     pub bootstrap: Vec<HostPort>,
 }

@@ -72,7 +72,12 @@ impl Control {
             }
             LinkEvent::Metadata { address, reported } => {
                 self.telemetry.refresh_done();
+                self.membership.opened(&address);
                 self.report(&Reporter::Broker(address), reported, listeners);
+            }
+            LinkEvent::Closed { address, problem } => {
+                self.membership.closed(&address);
+                RefreshFailed { address: &address, error: &problem, in_a_row: 1 }.emit(&self.telemetry);
             }
             LinkEvent::Lost { address, problem } => self.on_lost(address, problem),
         }

@@ -72,6 +72,9 @@ fn listeners(readiness: &Readiness) -> Check {
 fn cluster(view: &View) -> Check {
     if view.offer.is_none() {
         named("cluster", false, "no broker has answered yet; check upstream.bootstrap, and that a broker runs there")
+    } else if view.brokers.is_empty() && view.closed {
+        // Not ready would keep the very clients away from whom the brokers are learned.
+        named("cluster", true, "brokers answer, but keep their metadata behind a login; they are learned from the first client, or set upstream.sasl_plain")
     } else if view.brokers.is_empty() {
         named("cluster", false, "a broker answers, but its metadata names no broker yet")
     } else {
@@ -82,7 +85,9 @@ fn cluster(view: &View) -> Check {
 fn brokers(view: &View) -> Check {
     let away: Vec<_> = view.brokers.values().filter(|broker| !broker.reachable).map(|broker| broker.node_id.to_string()).collect();
     let known = view.brokers.len();
-    if away.is_empty() && known > 0 {
+    if known == 0 && view.closed {
+        named("brokers", true, format!("{} of the configuration answer", view.bootstrap.len()))
+    } else if away.is_empty() && known > 0 {
         named("brokers", true, format!("all {known} reachable"))
     } else if away.len() < known {
         named("brokers", true, format!("{} of {known} reachable; not: {}", known - away.len(), away.join(", ")))

@@ -52,6 +52,9 @@ fn readiness_tells_the_truth() {
     assert_eq!(failing(&check(&admin_only, &known)).len(), 1);
     assert_eq!(failing(&check(&bound(), &View::default())).iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["cluster", "brokers"]);
     assert_eq!(failing(&check(&bound(), &view(&[broker(1, false), broker(2, false)]))), [("brokers", "none of 2 reachable")]);
+    let closed = View { closed: true, offer: known.offer.clone(), ..View::default() };
+    assert!(check(&bound(), &closed).ready, "clients must come, or the brokers are never learned");
+    assert!(!check(&bound(), &View { offer: None, ..closed }).ready);
     assert_eq!(failing(&check(&Readiness { stopping: true, ..bound() }, &known)).len(), 1);
     let details: Vec<_> = check(&bound(), &known).checks.into_iter().map(|check| check.detail).collect();
     assert_eq!(details, ["1 bound", "2 brokers known", "1 of 2 reachable; not: 2", "not ending"]);

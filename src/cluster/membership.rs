@@ -1,6 +1,6 @@
 //! From what brokers report to the next picture.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::{Broker, PortPlan, View};
@@ -56,6 +56,8 @@ pub struct Membership {
     gone_since: HashMap<i32, u64>,
     /// What each address that is asked said last; `None`: it does not answer.
     answers: BTreeMap<HostPort, Option<Arc<Offer>>>,
+    /// Those that answer, but tell Leeward no metadata.
+    closed: BTreeSet<HostPort>,
 }
 
 impl Membership {
@@ -68,6 +70,7 @@ impl Membership {
             statements: HashMap::new(),
             gone_since: HashMap::new(),
             answers: BTreeMap::new(),
+            closed: BTreeSet::new(),
         }
     }
 
@@ -120,6 +123,17 @@ impl Membership {
             broker.reachable = false;
         }
         self.answers.insert(address.clone(), None);
+        self.closed.remove(address);
+    }
+
+    /// The broker at `address` answers, but keeps its metadata behind a login that Leeward has not.
+    pub fn closed(&mut self, address: &HostPort) {
+        self.closed.insert(address.clone());
+    }
+
+    /// The broker at `address` told its metadata.
+    pub fn opened(&mut self, address: &HostPort) {
+        self.closed.remove(address);
     }
 
     /// The cluster as it is known now; readers get it from [`Membership::picture`].
@@ -130,6 +144,7 @@ impl Membership {
     /// The next picture, if anything changed since the last one.
     pub fn picture(&mut self, now: u64) -> Option<View> {
         self.view.offer = self.offer(now);
+        self.view.closed = !self.closed.is_empty();
         self.view.bootstrap = self.answers.iter().filter(|(_, offer)| offer.is_some()).map(|(address, _)| address.clone()).collect();
         if self.view == self.published {
             return None;

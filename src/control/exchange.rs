@@ -1,6 +1,7 @@
 //! One request and its response on Leeward's own connection to a broker.
 
 use std::io;
+use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::{
@@ -83,20 +84,22 @@ impl Exchange {
         Err(ExchangeError::Refused { api: "ApiVersions", code: last })
     }
 
-    /// Logs in with PLAIN.
-    pub(super) async fn authenticate(&mut self, account: &SaslPlain) -> Result<(), ExchangeError> {
+    /// Logs in with PLAIN, or logs in again. `Some`: the broker closes the connection unless that is done again within this time (KIP-368).
+    pub(super) async fn authenticate(&mut self, account: &SaslPlain, offer: &Offer) -> Result<Option<Duration>, ExchangeError> {
         let handshake = SaslHandshakeRequest::default().with_mechanism(StrBytes::from_static_str("PLAIN"));
         let answer: SaslHandshakeResponse = self.ask(api::SASL_HANDSHAKE, 1, &handshake).await?;
         if answer.error_code != 0 {
             return Err(ExchangeError::Sasl(Some("the broker does not offer PLAIN".to_owned())));
         }
         let token = format!("\0{}\0{}", account.username, account.password);
+        // The first version that tells how long the login holds came with Kafka 2.2.
+        let version = i16::from(offer.has(api::SASL_AUTHENTICATE, 1));
         let authenticate = SaslAuthenticateRequest::default().with_auth_bytes(Bytes::from(token));
-        let answer: SaslAuthenticateResponse = self.ask(api::SASL_AUTHENTICATE, 0, &authenticate).await?;
+        let answer: SaslAuthenticateResponse = self.ask(api::SASL_AUTHENTICATE, version, &authenticate).await?;
         if answer.error_code != 0 {
             return Err(ExchangeError::Sasl(answer.error_message.map(|message| message.to_string())));
         }
-        Ok(())
+        Ok(u64::try_from(answer.session_lifetime_ms).ok().filter(|lifetime| *lifetime > 0).map(Duration::from_millis))
     }
 
     /// The brokers, without any topic.

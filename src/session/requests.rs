@@ -90,7 +90,10 @@ impl Session {
         let body = behind.get(..length).unwrap_or(behind);
         let peeked = match (self.sasl, peek(body, length)) {
             (Sasl::Raw { tokens }, peeked) => match self.raw_frame(tokens, length, peeked.ok().flatten(), body) {
-                RawFrame::Request(peek) => Some(peek),
+                RawFrame::Request(peek) => {
+                    self.sasl = Sasl::None;
+                    Some(peek)
+                }
                 RawFrame::Token => return Ok(self.pass_token(frame_bytes, moment)),
                 RawFrame::Unclear => return Ok(Next::Wait),
             },

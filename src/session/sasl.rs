@@ -5,7 +5,7 @@
 //! well-formed request: tokens of PLAIN, SCRAM, OAUTHBEARER and GSSAPI cannot pass for one.
 
 use crate::protocol::peek::Peek;
-use crate::wire::{Api, Route};
+use crate::wire::Api;
 
 /// ```text
 /// None ──SaslHandshake v0──▶ Offered ──accepted──▶ Raw ──a request──▶ None
@@ -23,8 +23,7 @@ pub(super) enum Sasl {
 
 /// Whether a frame inside a raw exchange is the first request after it.
 pub(super) fn ends_raw(tokens: u32, peek: &Peek) -> bool {
-    // The exchange begins with a token of the client in every mechanism.
-    tokens > 0
-        && Api::of(peek.api_key).is_some_and(|api| api.route != Route::Internal && (0..=api.max_version).contains(&peek.api_version))
-        && peek.correlation_id >= 0
+    // The exchange begins with a token of the client in every mechanism. Which versions and whose APIs pass is not decided here: a request that may not pass
+    // must not pass as a token either.
+    tokens > 0 && Api::of(peek.api_key).is_some() && peek.api_version >= 0 && peek.correlation_id >= 0
 }

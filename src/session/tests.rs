@@ -389,6 +389,24 @@ fn scram_tokens_of_several_rounds_pass() {
 }
 
 #[test]
+fn behind_raw_tokens_requests_are_held_to_the_same_rules() {
+    const LEADER_AND_ISR: i16 = 4;
+    for (api_key, api_version, cause) in [(LEADER_AND_ISR, 0, CloseCause::InternalApi), (api::METADATA, 99, CloseCause::UnsupportedVersion)] {
+        for asked_before in [false, true] {
+            let mut desk = Desk::new();
+            desk.client(&request(api::SASL_HANDSHAKE, 0, 1, &[0, 1, b'P'])).unwrap();
+            desk.home(&response(1, &[0, 0, 0, 0, 0, 0])).unwrap();
+            desk.client(&frame(b"\0Al\0\0\0\0pass")).unwrap();
+            desk.home(&frame(b"")).unwrap();
+            if asked_before {
+                desk.client(&request(HEARTBEAT, 1, 2, b"")).unwrap();
+            }
+            assert_eq!(desk.client(&request(api_key, api_version, 3, &[0; 8])).unwrap_err().cause, cause);
+        }
+    }
+}
+
+#[test]
 fn latencies_are_split_at_the_moment_of_sending() {
     struct Times(RefCell<Vec<(u64, u64)>>);
     impl Observer for Times {

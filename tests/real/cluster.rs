@@ -2,6 +2,7 @@
 
 mod node;
 mod properties;
+pub(crate) mod sasl;
 mod scrap;
 
 use std::collections::BTreeMap;
@@ -35,6 +36,8 @@ pub(crate) struct Cluster {
     // Declared, and so dropped, in this order: brokers, then what they depend on, then their data.
     nodes: BTreeMap<i32, Node>,
     quorum: QuorumServer,
+    /// Whether clients must log in; then brokers, and the harness, have a listener of their own.
+    sasl: bool,
     rules: Arc<Mutex<Rules>>,
     data: ScrapDirectory,
     logs: LogDirectory,
@@ -55,15 +58,24 @@ impl Cluster {
         Self::start_mixed(name, &[(1, release), (5, release), (42, release)])
     }
 
+    /// As `start`, but clients must log in, with the mechanisms and accounts of [`sasl`].
+    pub(crate) fn start_sasl(name: &str, release: &'static Release) -> Self {
+        Self::start_as(name, &[(1, release), (5, release), (42, release)], true)
+    }
+
     /// Brokers of several releases. The first one's release gives the quorum's; those of another release than the oldest speak the oldest's versions between brokers.
     pub(crate) fn start_mixed(name: &str, brokers: &[(i32, &'static Release)]) -> Self {
+        Self::start_as(name, brokers, false)
+    }
+
+    fn start_as(name: &str, brokers: &[(i32, &'static Release)], sasl: bool) -> Self {
         let begun = Instant::now();
         let data = ScrapDirectory::new(name);
         let logs = LogDirectory::new(name);
-        let quorum = QuorumServer::start(brokers[0].1, &data, &logs);
+        let quorum = QuorumServer::start(brokers[0].1, &data, &logs, &if sasl { sasl::scram_accounts() } else { Vec::new() });
         let rules = Arc::new(Mutex::new(Rules::default()));
         rules.lock().unwrap().pids.insert(quorum.process.pid());
-        let mut cluster = Self { name: name.to_owned(), nodes: BTreeMap::new(), quorum, rules, data, logs };
+        let mut cluster = Self { name: name.to_owned(), nodes: BTreeMap::new(), quorum, sasl, rules, data, logs };
         let oldest = brokers.iter().map(|(_, release)| release.version).min().unwrap();
         std::thread::scope(|scope| {
             for &(id, release) in brokers {
@@ -74,7 +86,7 @@ impl Cluster {
                 let node = &cluster.nodes[&id];
                 let (directory, release, logs) = (node.directory.clone(), node.release, cluster.logs.path.clone());
                 if kind == Quorum::KRaft {
-                    scope.spawn(move || format_storage(release, &directory, &cluster_id, &logs));
+                    scope.spawn(move || format_storage(release, &directory, &cluster_id, &logs, &[]));
                 }
             }
         });
@@ -103,6 +115,11 @@ impl Cluster {
     /// `HOST:PORT` of one broker.
     pub(crate) fn address(&self, id: i32) -> String {
         self.nodes[&id].address()
+    }
+
+    /// Where brokers and the harness reach one broker, without a login.
+    pub(crate) fn inner_address(&self, id: i32) -> String {
+        self.nodes[&id].inner_address()
     }
 
     /// Every broker's address, with commas.
@@ -169,7 +186,7 @@ impl Cluster {
     pub(crate) fn add_broker(&mut self, id: i32, release: &'static Release) {
         let node = self.new_node(id, release, BTreeMap::new());
         if self.quorum.kind == Quorum::KRaft {
-            format_storage(release, &node.directory, &self.quorum.cluster_id, &self.logs.path);
+            format_storage(release, &node.directory, &self.quorum.cluster_id, &self.logs.path, &[]);
         }
         assert!(self.nodes.insert(id, node).is_none(), "broker {id} was there before");
         self.restart(id);
@@ -186,7 +203,7 @@ impl Cluster {
     pub(crate) fn await_topic(&self, topic: &str) {
         for id in self.running() {
             until(&format!("{topic} known to broker {id}"), START_LIMIT, || {
-                let metadata = Wire::connect_past(&self.address(id))?.metadata(Some(&[topic]))?;
+                let metadata = Wire::connect_past(&self.inner_address(id))?.metadata(Some(&[topic]))?;
                 let topic = metadata.topics.first().filter(|topic| topic.error_code == 0 && !topic.partitions.is_empty()).ok_or("unknown")?;
                 let led = topic.partitions.iter().all(|partition| partition.leader_id.0 >= 0);
                 if led { Ok(()) } else { Err("a partition without a leader".to_owned()) }
@@ -210,7 +227,7 @@ impl Cluster {
     pub(crate) fn leader(&self, topic: &str, partition: i32) -> i32 {
         let first = self.running()[0];
         until(&format!("a leader of {topic}-{partition}"), START_LIMIT, || {
-            let metadata = Wire::connect_past(&self.address(first))?.metadata(Some(&[topic]))?;
+            let metadata = Wire::connect_past(&self.inner_address(first))?.metadata(Some(&[topic]))?;
             let mut partitions = metadata.topics.iter().flat_map(|topic| &topic.partitions);
             partitions
                 .find(|found| found.partition_index == partition && found.leader_id.0 >= 0)
@@ -220,7 +237,7 @@ impl Cluster {
     }
 
     fn metadata_of(&self, id: i32) -> Result<MetadataResponse, String> {
-        Wire::connect_past(&self.address(id))?.metadata(None)
+        Wire::connect_past(&self.inner_address(id))?.metadata(None)
     }
 
     fn running(&self) -> Vec<i32> {
@@ -232,7 +249,8 @@ impl Cluster {
         self.rules.lock().unwrap().ports.insert(port);
         let directory = self.data.path.join(format!("broker-{id}"));
         std::fs::create_dir_all(&directory).unwrap();
-        let node = Node { id, release, port, changes, directory, process: None };
+        let inner_port = self.sasl.then(free_port);
+        let node = Node { id, release, port, inner_port, changes, directory, process: None };
         node.write_properties(self.quorum.kind, self.quorum.port);
         node
     }
@@ -248,7 +266,7 @@ impl Cluster {
     /// Waits until the broker answers ApiVersions on its port.
     fn await_ready(&mut self, id: i32) {
         let node = self.nodes.get_mut(&id).unwrap();
-        let (address, what) = (node.address(), format!("{}: broker {id} ({}) answers", self.name, node.release.version));
+        let (address, what) = (node.inner_address(), format!("{}: broker {id} ({}) answers", self.name, node.release.version));
         let process = node.process.as_mut().unwrap();
         until(&what, START_LIMIT, || {
             if let Some(code) = process.exited() {
@@ -286,7 +304,7 @@ fn in_sync(metadata: &MetadataResponse) -> Result<(), String> {
 }
 
 impl QuorumServer {
-    fn start(release: &'static Release, data: &ScrapDirectory, logs: &LogDirectory) -> Self {
+    fn start(release: &'static Release, data: &ScrapDirectory, logs: &LogDirectory, accounts: &[String]) -> Self {
         let port = free_port();
         let directory = data.path.join("quorum");
         std::fs::create_dir_all(&directory).unwrap();
@@ -301,7 +319,7 @@ impl QuorumServer {
         match release.quorum {
             Quorum::ZooKeeper => spec = spec.arg("org.apache.zookeeper.server.quorum.QuorumPeerMain").arg(&file),
             Quorum::KRaft => {
-                format_storage(release, &directory, &cluster_id, &logs.path);
+                format_storage(release, &directory, &cluster_id, &logs.path, accounts);
                 spec = spec.arg("kafka.Kafka").arg(&file);
             }
         }

@@ -51,10 +51,15 @@ struct Leeward {
 impl Front {
     /// In front of `cluster`; `node_ids` are those that will ever be in it, so that their ports can be chosen free.
     pub(crate) fn start(cluster: &Cluster, node_ids: &[i32]) -> Self {
+        Self::start_with(cluster, node_ids, "leeward.log", &[])
+    }
+
+    /// With settings beside those that every Leeward of these tests has, as KEY=VALUE.
+    pub(crate) fn start_with(cluster: &Cluster, node_ids: &[i32], log: &str, settings: &[&str]) -> Self {
         match Arm::from_env() {
             Arm::Direct => Self { bootstrap: cluster.bootstrap(), leeward: None, watcher: None },
             Arm::Leeward => {
-                let (leeward, bootstrap) = Leeward::start(cluster, &cluster.bootstrap(), node_ids, "leeward.log");
+                let (leeward, bootstrap) = Leeward::start(cluster, &cluster.bootstrap(), node_ids, log, settings);
                 Self { bootstrap, leeward: Some(leeward), watcher: Some(Watcher::start(cluster.rules())) }
             }
         }
@@ -110,6 +115,25 @@ impl Front {
         watcher.finish().leaks.into_iter().map(|leak| leak.pid).collect()
     }
 
+    /// What `/readyz` answers now. In the control arm nothing.
+    pub(crate) fn ready(&mut self) -> Option<(u16, String)> {
+        self.leeward.as_mut().map(|leeward| leeward.ready().unwrap())
+    }
+
+    /// The sum of `/metrics`' values of the lines that begin with `name`. In the control arm nothing.
+    pub(crate) fn metric(&self, name: &str) -> Option<u64> {
+        let leeward = self.leeward.as_ref()?;
+        let (_, text) = get(&leeward.admin, "/metrics").unwrap();
+        let values: Vec<u64> = text.lines().filter(|line| line.starts_with(name)).map(|line| line.rsplit(' ').next().unwrap().parse().unwrap()).collect();
+        assert!(!values.is_empty(), "no {name} in:\n{text}");
+        Some(values.iter().sum())
+    }
+
+    /// All that Leeward has logged. In the control arm nothing.
+    pub(crate) fn log(&self) -> String {
+        self.leeward.as_ref().map(|leeward| std::fs::read_to_string(leeward.process.log()).unwrap()).unwrap_or_default()
+    }
+
     /// SIGTERM: it must end by itself with exit code 0, its admin endpoint having been ready and alive to the last.
     pub(crate) fn assert_graceful_end(&mut self) {
         let Some(leeward) = &mut self.leeward else { return };
@@ -133,8 +157,8 @@ impl Drop for Front {
 
 impl Leeward {
     /// Starts it and waits until it says that it is ready. Gives it and its bootstrap address.
-    fn start(cluster: &Cluster, upstream: &str, node_ids: &[i32], log: &str) -> (Self, String) {
-        let (mut leeward, listen) = Self::launch(cluster, upstream, node_ids, log);
+    fn start(cluster: &Cluster, upstream: &str, node_ids: &[i32], log: &str, settings: &[&str]) -> (Self, String) {
+        let (mut leeward, listen) = Self::launch(cluster, upstream, node_ids, log, settings);
         until("Leeward is ready", READY_LIMIT, || match leeward.ready()? {
             (200, _) => Ok(()),
             (status, body) => Err(format!("GET /readyz: {status} {body}")),
@@ -142,10 +166,11 @@ impl Leeward {
         (leeward, listen)
     }
 
-    fn launch(cluster: &Cluster, upstream: &str, node_ids: &[i32], log: &str) -> (Self, String) {
+    fn launch(cluster: &Cluster, upstream: &str, node_ids: &[i32], log: &str, settings: &[&str]) -> (Self, String) {
         let (listen, admin, base_port) = (format!("127.0.0.1:{}", free_port()), format!("127.0.0.1:{}", free_port()), free_base(node_ids));
         let spec = Spec::new(env!("CARGO_BIN_EXE_leeward"))
             .args(["run", "--upstream", upstream, "--listen", &listen, "--admin", &admin, "--base-port", &base_port.to_string()])
+            .args(settings.iter().flat_map(|setting| ["--set", setting]))
             .env("RUST_BACKTRACE", "1");
         let process = Supervised::start("leeward", &spec, &cluster.log_path(log));
         exempt(&cluster.rules(), process.pid());
@@ -163,7 +188,7 @@ impl Leeward {
 
 /// A second Leeward in front of `upstream`, while the first one runs: it becomes ready, serves clients, and ends.
 pub(crate) fn assert_starts_with(cluster: &Cluster, upstream: &str) {
-    let (mut leeward, listen) = Leeward::start(cluster, upstream, &cluster.node_ids(), "leeward-second.log");
+    let (mut leeward, listen) = Leeward::start(cluster, upstream, &cluster.node_ids(), "leeward-second.log", &[]);
     let metadata = Wire::connect(&listen).and_then(|mut wire| wire.metadata(None)).unwrap();
     assert!(!metadata.brokers.is_empty());
     leeward.process.signal(Signal::Term);
@@ -173,7 +198,7 @@ pub(crate) fn assert_starts_with(cluster: &Cluster, upstream: &str) {
 /// A Leeward whose upstream nobody answers: alive, not ready, and it says in its log which address it tried; SIGTERM ends it all the same.
 pub(crate) fn assert_waits_for(cluster: &Cluster) {
     let nobody = format!("127.0.0.1:{}", free_port());
-    let (mut leeward, _) = Leeward::launch(cluster, &nobody, &[], "leeward-alone.log");
+    let (mut leeward, _) = Leeward::launch(cluster, &nobody, &[], "leeward-alone.log", &[]);
     let (status, body) = until("an answer of /readyz", READY_LIMIT, || leeward.ready());
     assert_ne!(status, 200, "ready with nobody upstream: {body}");
     assert_eq!(get(&leeward.admin, "/livez").unwrap().0, 200, "/livez");

@@ -6,6 +6,7 @@ mod by_python;
 mod by_tools;
 mod join;
 mod mixed;
+mod sasl;
 mod stored;
 mod trouble;
 mod upgrade;

@@ -81,6 +81,13 @@ impl Wire {
         self.stream.write_all(&frame).map_err(|error| format!("write: {error}"))
     }
 
+    /// Sends bytes with a length and nothing else before them, and gives what comes back in the same form: a token of SASL behind SaslHandshake v0.
+    pub(crate) fn token(&mut self, token: &[u8]) -> Result<Bytes, String> {
+        let size = u32::try_from(token.len()).unwrap();
+        self.stream.write_all(&[&size.to_be_bytes(), token].concat()).map_err(|error| format!("write: {error}"))?;
+        self.read_frame()
+    }
+
     fn read_frame(&mut self) -> Result<Bytes, String> {
         let mut size = [0; 4];
         self.stream.read_exact(&mut size).map_err(|error| format!("read: {error}"))?;

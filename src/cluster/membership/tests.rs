@@ -155,3 +155,18 @@ fn a_picture_is_made_only_of_changes() {
     membership.lost(&at(9092));
     assert_eq!(membership.picture(2).unwrap().generation, first.generation + 1);
 }
+
+#[test]
+fn brokers_behind_a_login_are_told_apart_until_one_speaks_or_goes() {
+    let mut membership = membership();
+    membership.answered(&at(9092), &offer(12));
+    membership.closed(&at(9092));
+    let view = membership.picture(0).unwrap();
+    assert!(view.closed && view.offer.is_some() && view.brokers.is_empty());
+    assert_eq!(view.homes(), [at(9092)], "clients can log in there");
+    membership.opened(&at(9092));
+    assert!(!membership.picture(0).unwrap().closed);
+    membership.closed(&at(9092));
+    membership.lost(&at(9092));
+    assert!(!membership.picture(0).unwrap().closed);
+}

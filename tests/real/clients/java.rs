@@ -38,6 +38,11 @@ pub(crate) fn prepare(release: &Release) -> PathBuf {
 impl Java {
     /// The clients of `release`, connected to `bootstrap`; what they log goes to `log`.
     pub(crate) fn start(release: &'static Release, bootstrap: &str, log: &Path) -> Self {
+        Self::start_with(release, bootstrap, log, &[])
+    }
+
+    /// As `start`; every client gets these settings.
+    pub(crate) fn start_with(release: &'static Release, bootstrap: &str, log: &Path, settings: &[(&str, String)]) -> Self {
         let classes = prepare(release);
         let (file, property, text) = release.logger.configuration("WARN");
         let configuration = log.with_extension(file);
@@ -46,6 +51,7 @@ impl Java {
             .args(["-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData"])
             .arg(format!("{property}{}", configuration.display()))
             .args(["-cp", &format!("{}:{}", classes.display(), cache::class_path(release)), "Probe", bootstrap])
+            .args(settings.iter().map(|(key, value)| format!("{key}={value}")))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(std::fs::File::create(log).unwrap())

@@ -28,6 +28,11 @@ impl Python {
 
     /// Runs one command of the script and gives its rows.
     pub(crate) fn run(&mut self, command: &str, arguments: &[(&str, &str)]) -> Vec<String> {
+        self.attempt(command, arguments).unwrap_or_else(|said| panic!("kafka-python {} {command} {arguments:?}: {said}", self.version.version()))
+    }
+
+    /// As `run`, or how it ended and what it said last.
+    pub(crate) fn attempt(&mut self, command: &str, arguments: &[(&str, &str)]) -> Result<Vec<String>, String> {
         self.uses += 1;
         let log = self.directory.join(format!("python-{}-{}.log", self.version.version(), self.uses));
         let spec = Spec::new(cache::python(self.version))
@@ -37,13 +42,10 @@ impl Python {
         let mut process = Supervised::start("kafka-python", &spec, &log);
         let code = process.await_exit(LIMIT);
         let output = std::fs::read_to_string(&log).unwrap_or_default();
-        assert!(
-            code == 0 && output.lines().any(|line| line == "ok"),
-            "kafka-python {} {command} {arguments:?}: exit code {code}:\n{}",
-            self.version.version(),
-            tail(&log, 20)
-        );
-        output.lines().filter_map(|line| line.strip_prefix("| ")).map(str::to_owned).collect()
+        if code != 0 || !output.lines().any(|line| line == "ok") {
+            return Err(format!("exit code {code}:\n{}", tail(&log, 20)));
+        }
+        Ok(output.lines().filter_map(|line| line.strip_prefix("| ")).map(str::to_owned).collect())
     }
 
     pub(crate) fn records(&mut self, command: &str, arguments: &[(&str, &str)]) -> Vec<TestRecord> {

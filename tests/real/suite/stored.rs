@@ -95,14 +95,14 @@ fn fetch_all(wire: &mut Wire, topic: &str) -> Bytes {
     }
 }
 
-const BASE_OFFSET_END: usize = 8;
+pub(super) const BASE_OFFSET_END: usize = 8;
 const LENGTH_END: usize = 12;
 const LEADER_EPOCH_END: usize = 16;
 const CRC_START: usize = 17;
 const CRC_END: usize = 21;
 
 /// The batches in a piece of log, the leader epoch (the broker's own, and outside the checksum) set to nothing. Panics if a checksum is wrong.
-fn batches(log: &[u8]) -> Vec<Vec<u8>> {
+pub(super) fn batches(log: &[u8]) -> Vec<Vec<u8>> {
     let mut batches = Vec::new();
     let mut rest = log;
     while !rest.is_empty() {
@@ -117,7 +117,7 @@ fn batches(log: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// A batch of format v2 with two records; names of headers that come twice, an empty name, a null key, a null value, and header values of every byte.
-fn odd_batch(timestamp: i64, mark: u8) -> Bytes {
+pub(super) fn odd_batch(timestamp: i64, mark: u8) -> Bytes {
     let every_byte: Vec<u8> = (0..=255).collect();
     let first = record(0, None, Some(&[mark]), &[("same", Some(&every_byte)), ("same", None), ("same", Some(b"")), ("", Some(b"x"))]);
     let second = record(1, Some(&every_byte), None, &[]);

@@ -47,15 +47,15 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
 public final class Probe {
     private static final Duration POLL = Duration.ofMillis(200);
 
-    private final String bootstrap;
+    private final Properties settings;
     private final PrintStream out;
     private final AdminClient admin;
     /** Producers and consumers that are kept open from one command to the next, by the name given as "client". */
     private final Map<String, KafkaProducer<byte[], byte[]>> producers = new HashMap<>();
     private final Map<String, KafkaConsumer<byte[], byte[]>> consumers = new HashMap<>();
 
-    private Probe(String bootstrap, PrintStream out) {
-        this.bootstrap = bootstrap;
+    private Probe(Properties settings, PrintStream out) {
+        this.settings = settings;
         this.out = out;
         this.admin = AdminClient.create(properties());
     }
@@ -76,7 +76,12 @@ public final class Probe {
         reader.setDaemon(true);
         reader.start();
         PrintStream out = new PrintStream(System.out, false, "UTF-8");
-        Probe probe = new Probe(args[0], out);
+        Properties settings = new Properties();
+        settings.put("bootstrap.servers", args[0]);
+        for (String setting : Arrays.asList(args).subList(1, args.length)) {
+            settings.put(setting.substring(0, setting.indexOf('=')), setting.substring(setting.indexOf('=') + 1));
+        }
+        Probe probe = new Probe(settings, out);
         while (true) {
             String[] words = lines.take().split("\t");
             Map<String, String> arguments = new HashMap<>();
@@ -307,7 +312,7 @@ public final class Probe {
 
     private Properties properties() {
         Properties properties = new Properties();
-        properties.put("bootstrap.servers", bootstrap);
+        properties.putAll(settings);
         return properties;
     }
 

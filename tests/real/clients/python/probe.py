@@ -31,6 +31,9 @@ def common(args):
     settings = {"bootstrap_servers": args["bootstrap"].split(",")}
     if "api_version" in args:
         settings["api_version"] = tuple(int(part) for part in args["api_version"].split("."))
+    if "mechanism" in args:
+        settings.update(security_protocol="SASL_PLAINTEXT", sasl_mechanism=args["mechanism"])
+        settings.update(sasl_plain_username=args["user"], sasl_plain_password=args["password"])
     return settings
 
 
