@@ -132,7 +132,7 @@ impl Session {
         if !self.greeted && length > first_frame_bytes_max && api_key != api::PRODUCE {
             return Err(Close::new(
                 CloseCause::FrameTooLarge,
-                format!("a first request of {length} bytes; limits.first_frame_bytes is {first_frame_bytes_max}"),
+                format!("a first request of {length} bytes; limits.first_frame_bytes_max is {first_frame_bytes_max}"),
             ));
         }
         if let Some(known) = Api::of(api_key) {
@@ -249,7 +249,7 @@ impl Session {
     fn refused_length(&self, field: [u8; LENGTH_BYTES], length: i32, max: usize) -> Close {
         match stranger(field) {
             Some(protocol) if !self.greeted => Close::new(CloseCause::NotKafka, format!("the first bytes are {protocol}, this port speaks plaintext Kafka")),
-            Some(_) | None => Close::new(CloseCause::FrameTooLarge, format!("a frame length of {length}; limits.frame_bytes is {max}")),
+            Some(_) | None => Close::new(CloseCause::FrameTooLarge, format!("a frame length of {length}; limits.frame_bytes_max is {max}")),
         }
     }
 
