@@ -301,7 +301,11 @@ async fn run(context: Rc<WorkerContext>, mut inbox: mpsc::UnboundedReceiver<Comm
                     context.draining.set(true);
                     context.wake_all();
                 }
-                Some(Command::Stop) | None => return,
+                Some(Command::Stop) | None => {
+                    let cut = context.sessions.borrow().len();
+                    (0..cut).for_each(|_| context.metrics.session_closed(CloseCause::ShutdownForced));
+                    return;
+                }
             },
             changed = view.changed() => {
                 if changed.is_err() {

@@ -64,10 +64,6 @@ pub enum CloseCause {
     MalformedResponse,
     /// A broker named a node whose virtual broker could not be bound.
     NoVirtualBroker,
-    /// Over the limit of sessions.
-    SessionsMax,
-    /// Over the limit of sessions from one address.
-    SessionsPerAddressMax,
     /// Leeward ended, with nothing of this session in flight.
     Shutdown,
     /// Leeward ended before this session was done: the grace time was over.
@@ -76,7 +72,7 @@ pub enum CloseCause {
 
 impl CloseCause {
     /// Every cause, in the order of its index.
-    pub const ALL: [CloseCause; 21] = [
+    pub const ALL: [CloseCause; 19] = [
         CloseCause::ClientClosed,
         CloseCause::ClientReset,
         CloseCause::NotKafka,
@@ -94,8 +90,6 @@ impl CloseCause {
         CloseCause::CorrelationMismatch,
         CloseCause::MalformedResponse,
         CloseCause::NoVirtualBroker,
-        CloseCause::SessionsMax,
-        CloseCause::SessionsPerAddressMax,
         CloseCause::Shutdown,
         CloseCause::ShutdownForced,
     ];
@@ -125,8 +119,6 @@ impl CloseCause {
             CloseCause::CorrelationMismatch => "correlation_mismatch",
             CloseCause::MalformedResponse => "malformed_response",
             CloseCause::NoVirtualBroker => "no_virtual_broker",
-            CloseCause::SessionsMax => "sessions_max",
-            CloseCause::SessionsPerAddressMax => "sessions_per_address_max",
             CloseCause::Shutdown => "shutdown",
             CloseCause::ShutdownForced => "shutdown_forced",
         }
@@ -150,7 +142,7 @@ impl CloseCause {
             | CloseCause::BrokerStalled
             | CloseCause::CorrelationMismatch
             | CloseCause::MalformedResponse => Fault::Broker,
-            CloseCause::NoVirtualBroker | CloseCause::SessionsMax | CloseCause::SessionsPerAddressMax | CloseCause::ShutdownForced => Fault::Leeward,
+            CloseCause::NoVirtualBroker | CloseCause::ShutdownForced => Fault::Leeward,
         }
     }
 }

@@ -305,8 +305,6 @@ fn severity(cause: CloseCause) -> Severity {
         | CloseCause::BrokerClosed
         | CloseCause::BrokerReset
         | CloseCause::BrokerUnreachable
-        | CloseCause::SessionsMax
-        | CloseCause::SessionsPerAddressMax
         | CloseCause::Shutdown => Severity::Debug,
         CloseCause::NotKafka
         | CloseCause::FrameTooLarge

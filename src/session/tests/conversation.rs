@@ -80,6 +80,20 @@ impl Broker {
     }
 }
 
+/// What the client sends, what it must get, and a broker that has the answers.
+fn script(turns: &[Turn], view: &View) -> (Vec<u8>, Vec<u8>, Broker) {
+    let (mut sent, mut expected) = (Vec::new(), Vec::new());
+    let mut broker = Broker { unread: Vec::new(), answers: BTreeMap::new(), asked: Vec::new() };
+    for (id, turn) in (1..).zip(turns) {
+        sent.extend(turn.request(id));
+        if let Some((says, hears)) = turn.answer(id, view) {
+            broker.answers.insert(id, says);
+            expected.extend(hears);
+        }
+    }
+    (sent, expected, broker)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
 
@@ -91,15 +105,7 @@ proptest! {
     ) {
         let mut desk = Desk::new();
         desk.limits.requests_in_flight_max = requests_in_flight_max;
-        let (mut sent, mut expected) = (Vec::new(), Vec::new());
-        let mut broker = Broker { unread: Vec::new(), answers: BTreeMap::new(), asked: Vec::new() };
-        for (id, turn) in (1..).zip(&turns) {
-            sent.extend(turn.request(id));
-            if let Some((says, hears)) = turn.answer(id, &desk.view) {
-                broker.answers.insert(id, says);
-                expected.extend(hears);
-            }
-        }
+        let (sent, expected, mut broker) = script(&turns, &desk.view);
         let (mut got, mut to_read, mut cut) = (Vec::new(), Vec::new(), cuts.iter().cycle());
         let mut unsent = &sent[..];
         for _ in 0..100_000 {
@@ -128,15 +134,7 @@ proptest! {
         piece in 1usize..80,
     ) {
         let mut desk = Desk::new();
-        let (mut sent, mut expected) = (Vec::new(), Vec::new());
-        let mut broker = Broker { unread: Vec::new(), answers: BTreeMap::new(), asked: Vec::new() };
-        for (id, turn) in (1..).zip(&turns) {
-            sent.extend(turn.request(id));
-            if let Some((says, hears)) = turn.answer(id, &desk.view) {
-                broker.answers.insert(id, says);
-                expected.extend(hears);
-            }
-        }
+        let (sent, expected, mut broker) = script(&turns, &desk.view);
         desk.client(&sent).unwrap();
         let mut says = broker.read(&desk.left_for_home());
         let whole = cut_at >= says.len();
