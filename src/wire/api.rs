@@ -99,7 +99,6 @@ pub fn response_header_version(key: i16, version: i16) -> i16 {
 
 pub const PRODUCE: i16 = 0;
 pub const FETCH: i16 = 1;
-pub const LIST_OFFSETS: i16 = 2;
 pub const METADATA: i16 = 3;
 pub const CONTROLLED_SHUTDOWN: i16 = 7;
 pub const FIND_COORDINATOR: i16 = 10;
