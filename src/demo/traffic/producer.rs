@@ -133,8 +133,7 @@ impl Producer {
 
     async fn send(&mut self, connection: &mut Connection, pace: Pace) -> Result<(), ClientError> {
         let now = Instant::now();
-        // A producer that fell behind does not catch up in a burst.
-        self.due = (self.due + self.kind.steady_interval()).max(now);
+        self.due = next_due(self.due, now, pace, self.kind.steady_interval());
         let records = self.next..self.next + self.kind.batch_records();
         self.next = records.end;
         let sent_nanos = u64::try_from(self.lane.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX);
@@ -227,5 +226,31 @@ impl Producer {
             }
         }
         Ok(())
+    }
+}
+
+/// When the next batch is due at the steady load. What is sent at any other pace leaves no debt behind: a thousand batches at full speed must not
+/// silence the steady load that follows them. Nor does a producer that fell behind catch up in a burst.
+fn next_due(due: Instant, now: Instant, pace: Pace, interval: Duration) -> Instant {
+    match pace {
+        Pace::Steady => (due + interval).max(now),
+        Pace::Warm | Pace::Full => now + interval,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn full_speed_leaves_no_debt_to_the_steady_load() {
+        let (start, interval) = (Instant::now(), Duration::from_millis(40));
+        for pace in [Pace::Warm, Pace::Full] {
+            let due = (0..10_000).fold(start, |due, _| next_due(due, start, pace, interval));
+            assert_eq!(due, start + interval);
+        }
+        let steady = (0..3).fold(start, |due, _| next_due(due, start, Pace::Steady, interval));
+        assert_eq!(steady, start + 3 * interval, "a steady load keeps its rhythm");
+        assert_eq!(next_due(start, start + 9 * interval, Pace::Steady, interval), start + 9 * interval, "what was late is not made up in a burst");
     }
 }
