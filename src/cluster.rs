@@ -2,12 +2,14 @@
 //!
 //! A [`View`] is an immutable picture that everybody shares; [`Membership`] turns what brokers report into the next picture.
 
+pub mod leaders;
 pub mod membership;
 pub mod ports;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use leaders::{Leader, Leaders, TopicKey, TopicRef};
 pub use membership::{Membership, Reported};
 pub use ports::PortPlan;
 

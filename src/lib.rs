@@ -9,6 +9,7 @@
 //! | [`protocol`] | pure | what a request is without decoding it, addresses rewritten in place, ApiVersions, the schema of every message |
 //! | [`config`] | | what the operator may say, as types; every error at once, before anything is bound |
 //! | [`cluster`] | pure | which brokers there are, and which virtual broker stands for which |
+//! | [`guard`] | pure | maintenance windows and what they ask for, how long a request may be held, what may be sent again, and what is told of it |
 //! | [`session`] | pure | one client's connection as a state machine: bytes and events in, bytes and wishes out |
 //! | [`telemetry`] | | one struct for each event → its log line and its metrics; every metric's name in one file |
 //! | [`net`] | io | listeners, threads, dialling, and the driver that does what sessions decide |
@@ -49,6 +50,7 @@ pub mod cluster;
 pub mod config;
 pub mod control;
 pub mod demo;
+pub mod guard;
 pub mod net;
 pub mod protocol;
 pub mod sandbox;

@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// In the order of `src/lib.rs`: a module may use those before it.
-const ORDER: [&str; 10] = ["wire", "protocol", "config", "cluster", "session", "telemetry", "net", "control", "admin", "app"];
+const ORDER: [&str; 11] = ["wire", "protocol", "config", "cluster", "guard", "session", "telemetry", "net", "control", "admin", "app"];
 
-const PURE: [&str; 4] = ["wire", "protocol", "cluster", "session"];
+const PURE: [&str; 5] = ["wire", "protocol", "cluster", "guard", "session"];
 
 /// What a pure module must not know. `std::net` addresses are values, so they may be named.
 const IMPURE: [&str; 8] = ["tokio", "tracing::", "Instant", "SystemTime", "std::fs", "std::thread", "TcpStream", "std::env::"];
