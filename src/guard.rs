@@ -2,8 +2,10 @@
 //!
 //! A [`Policy`] is an immutable snapshot that every session works by; [`Event`] is what sessions tell the ledger.
 
+pub mod deadline;
+pub mod decide;
 pub mod event;
 pub mod policy;
 
-pub use event::{Event, HoldEnd};
+pub use event::{ClientRef, Event, HoldEnd, NotNumbered};
 pub use policy::{Absorb, Policy, Scope, WindowScope};

@@ -1,6 +1,15 @@
 //! What sessions tell of the guard's work; the ledger and the metrics are made of it. All of it is off the hot path except [`Event::AcksRaised`] and
 //! [`Event::Numbered`], which come once for a Produce inside a window.
 
+/// Whose traffic it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientRef<'a> {
+    /// Empty: it gave none.
+    pub client_id: &'a str,
+    /// The node whose virtual broker it is connected to; `None` for the bootstrap endpoint.
+    pub node_id: Option<i32>,
+}
+
 /// One thing that the guard did, or (with `Policy::watch_only`) would have done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {

@@ -1,0 +1,108 @@
+//! How long a request may be held: a part of what its own client would wait.
+//!
+//! Sources: `CommonClientConfigs.java` and `ProducerConfig.java`, librdkafka `CONFIGURATION.md`, franz-go `config.go`, sarama `config.go`, kafka-python and
+//! kafkajs defaults; protocol.md section 5.
+
+use std::time::Duration;
+
+use super::Policy;
+use crate::wire::api;
+
+/// Who made the client, as its ApiVersions request says (v3 and later).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Library {
+    Java,
+    Librdkafka,
+    FranzGo,
+    Sarama,
+    KafkaPython,
+    KafkaJs,
+    #[default]
+    Unknown,
+}
+
+impl Library {
+    /// From `client_software_name`.
+    pub fn named(software_name: &str) -> Library {
+        match software_name {
+            "apache-kafka-java" => Library::Java,
+            "kgo" => Library::FranzGo,
+            "sarama" => Library::Sarama,
+            "kafka-python" => Library::KafkaPython,
+            "kafkajs" => Library::KafkaJs,
+            // The libraries built on it put their own names there.
+            name if name.contains("rdkafka") || name.starts_with("confluent-kafka") => Library::Librdkafka,
+            _ => Library::Unknown,
+        }
+    }
+}
+
+/// What remains for the way back and for the client's own clock.
+const SHARE_OF_LIMIT: f64 = 0.8;
+
+/// `retry timeout` of franz-go beyond a request's own timeout, which it adds for the way.
+const FRANZ_GO_OVERHEAD: Duration = Duration::from_secs(10);
+
+/// The shortest limit that any of the known clients has by default for anything.
+const UNKNOWN_LIMIT: Duration = Duration::from_secs(10);
+
+/// A third of the shortest default session timeout (10 s, clients before 3.0): the member's next heartbeat must still come in time.
+const HEARTBEAT_HOLD_MAX: Duration = Duration::from_secs(3);
+
+/// After how long a client gives up a request of this kind. `timeout_ms`: the field of a Produce.
+pub fn client_limit(library: Library, api_key: i16, timeout_ms: Option<i32>) -> Duration {
+    let own = timeout_ms.and_then(|ms| u64::try_from(ms).ok()).map(Duration::from_millis);
+    match (library, own) {
+        // `timeout_ms` is its request.timeout.ms.
+        (Library::Java, Some(own)) => own,
+        (Library::FranzGo, own) => own.unwrap_or_default() + FRANZ_GO_OVERHEAD,
+        (Library::Librdkafka, _) => Duration::from_secs(60),
+        (Library::Java, None) | (Library::Sarama | Library::KafkaPython | Library::KafkaJs, _) => Duration::from_secs(30),
+        (Library::Unknown, own) if api_key == api::PRODUCE => own.unwrap_or_default().max(UNKNOWN_LIMIT),
+        (Library::Unknown, _) => UNKNOWN_LIMIT,
+    }
+}
+
+/// How long a request may be held, from its arrival.
+pub fn hold(policy: &Policy, library: Library, api_key: i16, timeout_ms: Option<i32>) -> Duration {
+    let most = match api_key {
+        api::PRODUCE => policy.hold_produce_max,
+        HEARTBEAT | CONSUMER_GROUP_HEARTBEAT | SHARE_GROUP_HEARTBEAT | STREAMS_GROUP_HEARTBEAT => policy.hold_other_max.min(HEARTBEAT_HOLD_MAX),
+        _ => policy.hold_other_max,
+    };
+    most.min(client_limit(library, api_key, timeout_ms).mul_f64(SHARE_OF_LIMIT))
+}
+
+const HEARTBEAT: i16 = 12;
+const CONSUMER_GROUP_HEARTBEAT: i16 = 68;
+const SHARE_GROUP_HEARTBEAT: i16 = 76;
+const STREAMS_GROUP_HEARTBEAT: i16 = 88;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn libraries_are_known_by_the_name_they_give() {
+        assert_eq!(Library::named("apache-kafka-java"), Library::Java);
+        assert_eq!(Library::named("librdkafka"), Library::Librdkafka);
+        assert_eq!(Library::named("confluent-kafka-python"), Library::Librdkafka);
+        assert_eq!(Library::named("something"), Library::Unknown);
+    }
+
+    #[test]
+    fn a_hold_is_shorter_than_the_clients_patience_and_than_the_configured_most() {
+        let policy = Policy::default();
+        let seconds = |library, api_key, timeout_ms| hold(&policy, library, api_key, timeout_ms).as_secs_f64();
+        assert_eq!(seconds(Library::Java, api::PRODUCE, Some(30_000)), 15.0);
+        assert_eq!(seconds(Library::Java, api::PRODUCE, Some(5_000)), 4.0);
+        assert_eq!(seconds(Library::FranzGo, api::PRODUCE, Some(10_000)), 15.0);
+        assert_eq!(seconds(Library::FranzGo, api::PRODUCE, Some(1_000)), 8.8);
+        assert_eq!(seconds(Library::Librdkafka, api::PRODUCE, Some(1)), 15.0);
+        assert_eq!(seconds(Library::Unknown, api::PRODUCE, Some(100)), 8.0);
+        assert_eq!(seconds(Library::Unknown, api::PRODUCE, Some(-1)), 8.0);
+        assert_eq!(seconds(Library::Unknown, api::PRODUCE, Some(30_000)), 15.0);
+        assert_eq!(seconds(Library::FranzGo, api::METADATA, None), 8.0);
+        assert_eq!(seconds(Library::Java, HEARTBEAT, None), 3.0);
+    }
+}
