@@ -12,11 +12,15 @@
 //! **Invariant: bounded.** Unanswered requests are bounded in number and bytes; beyond that the session takes nothing more from the client.
 
 pub mod close;
+mod identity;
 mod in_flight;
+mod numbers;
 pub mod outbox;
+mod pace;
 mod requests;
 mod responses;
 mod sasl;
+mod shelter;
 
 use std::collections::VecDeque;
 
@@ -24,11 +28,19 @@ use bytes::Bytes;
 
 pub use close::{Close, CloseCause};
 pub use outbox::Outbox;
+pub use shelter::detours::DetourId;
 
-use crate::cluster::View;
-use in_flight::InFlight;
+use crate::cluster::{Leaders, View};
+use crate::guard::deadline::Library;
+use crate::guard::{ClientRef, Event, Policy};
+use identity::Identity;
+use in_flight::{Batches, InFlight};
+use numbers::Numbers;
+use pace::Backoff;
+use requests::Quiet;
 use responses::Response;
 use sasl::Sasl;
+use shelter::Shelter;
 
 /// What a session tells about the traffic that it carries. Called on the hot path: an implementation counts, it neither locks nor allocates.
 pub trait Observer {
@@ -41,6 +53,8 @@ pub trait Observer {
     fn error(&self, api_key: i16, code: i16);
     /// Reading from the client paused.
     fn paused(&self, reason: Pause);
+    /// The guard did something for this client.
+    fn guard(&self, client: ClientRef<'_>, event: Event);
 }
 
 /// Why reading from a client paused.
@@ -52,11 +66,13 @@ pub enum Pause {
     BytesInFlight,
     /// Too many requests are unanswered.
     RequestsInFlight,
+    /// Too many bytes are held, over all sessions of the thread.
+    HeldBytes,
 }
 
 impl Pause {
     /// Every reason, in the order of its index.
-    pub const ALL: [Pause; 3] = [Pause::BrokerBusy, Pause::BytesInFlight, Pause::RequestsInFlight];
+    pub const ALL: [Pause; 4] = [Pause::BrokerBusy, Pause::BytesInFlight, Pause::RequestsInFlight, Pause::HeldBytes];
 
     /// The value of the metric's label `reason`.
     pub fn label(self) -> &'static str {
@@ -64,6 +80,7 @@ impl Pause {
             Pause::BrokerBusy => "broker_busy",
             Pause::BytesInFlight => "bytes_in_flight",
             Pause::RequestsInFlight => "requests_in_flight",
+            Pause::HeldBytes => "held_bytes",
         }
     }
 }
@@ -82,14 +99,18 @@ pub struct Moment<'a, O> {
     /// Nanoseconds since some fixed point; never goes back.
     pub now: u64,
     pub view: &'a View,
+    pub leaders: &'a Leaders,
+    pub policy: &'a Policy,
     pub observer: &'a O,
     pub limits: &'a SessionLimits,
+    /// Bytes that are held now, over all sessions that share `policy.held_bytes_max`.
+    pub held_bytes: usize,
 }
 
 /// Whether the session has use for its home upstream.
 ///
 /// ```text
-/// Unwanted ──first request that needs a broker──▶ Wanted
+/// Unwanted ──first request that needs a broker──▶ Wanted ──lost, refused──▶ Down ──a request that needs it, after a pause──▶ Wanted
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Home {
@@ -97,6 +118,8 @@ enum Home {
     Unwanted,
     /// Dialled or up; bytes for it may be put into the outbox at any time.
     Wanted,
+    /// Its connection went, or could not be made; the client's stays.
+    Down,
 }
 
 /// What a session waits for before it can go on.
@@ -110,52 +133,79 @@ pub enum Waiting {
 
 /// One client's connection.
 pub struct Session {
+    /// The node whose virtual broker the client is connected to; `None` for the bootstrap endpoint.
+    node_id: Option<i32>,
+    /// Where jitter begins.
+    seed: u64,
     /// Bytes of the request that is passing through which have not been read.
     request_left: usize,
     response: Response,
     in_flight: VecDeque<InFlight>,
-    /// Entries at the ring's end that have not left for the broker.
-    unsent: usize,
     /// Leeward's answers to ApiVersions requests that the broker hears too, for when their turn comes.
     versions_answers: VecDeque<Bytes>,
     bytes_in_flight: usize,
     home: Home,
+    home_backoff: Backoff,
+    /// The home was lost and has not answered since.
+    home_was_lost: bool,
     sasl: Sasl,
-    /// The client's own ApiVersions request, so that the broker learns its name and version when it is dialled.
+    identity: Identity,
+    library: Library,
+    client_id: Box<str>,
+    /// The client's own ApiVersions request, so that a broker learns its name and version when it is dialled.
     announcement: Option<Bytes>,
     waiting: Option<Waiting>,
+    /// The next answer of the home waits there for its turn.
+    home_blocked: bool,
+    /// When it was last asked whether the home is still there.
+    doubted: u64,
+    /// For what the next Produce waits.
+    quiet: Option<Quiet>,
     /// A response came back to wait for virtual brokers, and they were looked for already.
     learned: bool,
     /// A well-formed request was seen.
     greeted: bool,
     paused: Option<Pause>,
     requests: u64,
-}
-
-impl Default for Session {
-    fn default() -> Self {
-        Session::new()
-    }
+    numbers: Numbers,
+    shelter: Option<Box<Shelter>>,
+    /// Correlation ids of Leeward's own questions.
+    own_questions: i32,
+    /// Why the session has to end, found where nothing could be returned.
+    doom: Option<Close>,
 }
 
 impl Session {
-    /// A session whose client has just connected.
-    pub fn new() -> Self {
+    /// A session whose client has just connected. `node_id`: whose virtual broker that was; `seed`: for jitter.
+    pub fn new(node_id: Option<i32>, seed: u64) -> Self {
         Session {
+            node_id,
+            seed,
             request_left: 0,
             response: Response::AtFrame,
             in_flight: VecDeque::new(),
-            unsent: 0,
             versions_answers: VecDeque::new(),
             bytes_in_flight: 0,
             home: Home::Unwanted,
+            home_backoff: Backoff::default(),
+            home_was_lost: false,
             sasl: Sasl::None,
+            identity: Identity::default(),
+            library: Library::default(),
+            client_id: Box::default(),
             announcement: None,
             waiting: None,
+            home_blocked: false,
+            doubted: 0,
+            quiet: None,
             learned: false,
             greeted: false,
             paused: None,
             requests: 0,
+            numbers: Numbers::default(),
+            shelter: None,
+            own_questions: 0,
+            doom: None,
         }
     }
 
@@ -175,7 +225,8 @@ impl Session {
             Response::AtFrame | Response::Drop(_) => true,
             Response::Pass(_) | Response::Walk { .. } => false,
         };
-        self.in_flight.is_empty() && self.request_left == 0 && between_answers
+        let nothing_silent = self.shelter.as_ref().is_none_or(|shelter| shelter.calls.values().all(|call| call.is_answered));
+        nothing_silent && self.in_flight.is_empty() && self.request_left == 0 && between_answers
     }
 
     /// Whether a request has begun to pass and its end has not been read: its bytes are owed to the broker.
@@ -215,10 +266,78 @@ impl Session {
 
     /// Everything in the outbox for the broker was handed to its socket.
     pub fn sent(&mut self, now: u64) {
-        for entry in self.in_flight.iter_mut().rev().take(self.unsent) {
-            entry.sent = now;
+        for entry in self.in_flight.iter_mut().rev().filter(|entry| entry.owed.kind.awaits_home()) {
+            if entry.owed.sent != 0 {
+                break;
+            }
+            entry.owed.sent = now;
         }
-        self.unsent = 0;
+    }
+
+    /// The connection to the home is up.
+    pub fn home_up<O: Observer>(&mut self, moment: &Moment<'_, O>) {
+        if std::mem::take(&mut self.home_was_lost) {
+            self.tell(moment, Event::HomeBack);
+        }
+    }
+
+    /// Why the session has to end, if something since the last call said so.
+    pub fn take_doom(&mut self) -> Option<Close> {
+        self.doom.take()
+    }
+
+    /// Whether what happens to the home is kept from the client.
+    fn shelters<O>(&self, moment: &Moment<'_, O>) -> bool {
+        moment.policy.absorbs() && !moment.policy.watch_only && self.sasl == Sasl::None && self.identity.can_detour()
+    }
+
+    fn tell<O: Observer>(&self, moment: &Moment<'_, O>, event: Event) {
+        moment.observer.guard(ClientRef { client_id: &self.client_id, node_id: self.node_id }, event);
+    }
+
+    fn own_correlation_id(&mut self) -> i32 {
+        self.own_questions = (self.own_questions + 1) & i32::MAX;
+        self.own_questions
+    }
+
+    fn index_of(&self, seq: u64) -> Option<usize> {
+        let at = self.in_flight.partition_point(|entry| entry.owed.seq < seq);
+        self.in_flight.get(at).filter(|entry| entry.owed.seq == seq).map(|_| at)
+    }
+
+    fn entry_mut(&mut self, seq: u64) -> Option<&mut InFlight> {
+        let at = self.index_of(seq)?;
+        self.in_flight.get_mut(at)
+    }
+
+    /// Takes the entry out of the ring: nobody waits for it.
+    fn remove(&mut self, seq: u64) {
+        if let Some(at) = self.index_of(seq)
+            && let Some(entry) = self.in_flight.remove(at)
+        {
+            self.bytes_in_flight -= entry.owed.frame_bytes;
+        }
+    }
+
+    /// Produce requests with numbered batches that have no answer yet.
+    fn numbered_in_flight(&self) -> usize {
+        let silent = self.shelter.as_ref().map_or(0, |shelter| shelter.calls.values().filter(|call| !call.is_owed && !call.is_answered).count());
+        self.in_flight.iter().filter(|entry| entry.owed.batches == Batches::Numbered).count() + silent
+    }
+
+    /// Produce requests as the client made them, for which the home owes an answer.
+    fn plain_in_flight(&self) -> usize {
+        self.in_flight.iter().filter(|entry| entry.owed.batches == Batches::Plain && entry.owed.kind.awaits_home()).count()
+    }
+
+    /// Bytes of requests that are sheltered.
+    pub fn held_bytes(&self) -> usize {
+        self.shelter.as_ref().map_or(0, |shelter| shelter.calls.values().filter(|call| !call.is_answered).map(|call| call.frame.len()).sum())
+    }
+
+    /// Requests that are sheltered and have no answer.
+    pub fn held_requests(&self) -> usize {
+        self.shelter.as_ref().map_or(0, |shelter| shelter.calls.values().filter(|call| !call.is_answered).count())
     }
 }
 

@@ -4,6 +4,9 @@
 //! between a read and the end of its write. A side is read only when everything read before has been written, so the peer's own TCP window is the
 //! backpressure. It takes any byte stream; TLS will be one.
 
+mod deadlines;
+mod detours;
+
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -13,7 +16,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
-use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio::time::{Sleep, timeout};
 use tokio_util::io::poll_read_buf;
 
 use super::dial::DialError;
@@ -23,7 +26,8 @@ use super::pool::Buffer;
 use super::worker::{Learned, WorkerContext};
 use crate::session::outbox::Queue;
 use crate::session::{Close, CloseCause, Moment, Observer, Outbox, Pause, Session, Waiting};
-use crate::telemetry::Side;
+use crate::telemetry::{Side, WorkerMetrics};
+use detours::Links;
 
 /// Rounds of reading and writing before the other sessions of the thread get their turn.
 const ROUNDS_MAX: usize = 16;
@@ -65,6 +69,11 @@ pub(super) struct Driver<C, H> {
     from_client: Buffer,
     from_home: Buffer,
     client_ended: bool,
+    /// The home takes no bytes any more; what it has sent is still read.
+    home_broken: bool,
+    links: Links<H>,
+    /// When leaders were asked for last.
+    asked: u64,
     learning: Option<oneshot::Receiver<Learned>>,
     accepted: u64,
     /// When bytes last came or went.
@@ -74,6 +83,8 @@ pub(super) struct Driver<C, H> {
     timer_at: u64,
     /// Requests and bytes in flight as last told to the metrics.
     told: (usize, usize),
+    /// The same for what is held.
+    told_held: (usize, usize),
 }
 
 impl<C, H> Driver<C, H>
@@ -87,13 +98,16 @@ where
             context,
             endpoint,
             dial,
-            session: Session::new(),
+            session: Session::new(endpoint.node_id(), fastrand::u64(..)),
             outbox: Outbox::default(),
             client,
             home: Home::Idle,
             from_client: Buffer::default(),
             from_home: Buffer::default(),
             client_ended: false,
+            home_broken: false,
+            links: Links::default(),
+            asked: 0,
             learning: None,
             accepted: now,
             active: now,
@@ -101,6 +115,7 @@ where
             timer: None,
             timer_at: 0,
             told: (0, 0),
+            told_held: (0, 0),
         }
     }
 
@@ -119,9 +134,12 @@ where
 
     /// Gives everything back. What the peers are still owed is written, and the sockets are closed so that it reaches them.
     pub(super) async fn finish(mut self, cause: CloseCause) {
+        self.decide(|session, moment, _| session.abandon(moment));
         self.from_client.bytes.clear();
         self.from_home.bytes.clear();
+        self.close_links();
         self.settle_buffers();
+        self.tell_held();
         let (requests, bytes) = self.told;
         self.context.metrics.in_flight(-signed(requests), -signed(bytes));
         let client_is_gone = matches!(cause, CloseCause::ClientClosed | CloseCause::ClientReset | CloseCause::ClientStalled);
@@ -145,15 +163,24 @@ where
     }
 
     fn advance(&mut self, cx: &mut Context<'_>) -> Result<(), Close> {
+        if self.session.is_sheltering() {
+            self.decide(Session::pump);
+        }
         for round in 0..ROUNDS_MAX {
             let mut moved = self.poll_dial(cx)?;
             moved |= self.poll_learning(cx)?;
             moved |= self.home_to_client(cx)?;
             moved |= self.client_to_home(cx)?;
+            moved |= self.poll_links(cx);
+            if let Some(doom) = self.session.take_doom() {
+                return Err(doom);
+            }
             if !moved {
                 self.settle_buffers();
                 self.tell_in_flight();
+                self.tell_held();
                 self.check_end()?;
+                self.wait_for_leaders(cx);
                 return self.check_deadlines(cx, round == 0);
             }
         }
@@ -168,13 +195,46 @@ where
             Poll::Ready(Ok(stream)) => {
                 self.context.metrics.upstream_opened();
                 self.home = Home::Up(stream);
+                self.decide(|session, moment, _| session.home_up(moment));
                 Ok(true)
             }
-            Poll::Ready(Err(error)) => {
-                self.home = Home::Idle;
-                Err(Close::new(CloseCause::BrokerUnreachable, error.to_string()))
-            }
+            Poll::Ready(Err(error)) => self.lose_home(Close::new(CloseCause::BrokerUnreachable, error.to_string())),
         }
+    }
+
+    /// The home is gone. Ok(true): the session goes on without it.
+    fn lose_home(&mut self, close: Close) -> Result<bool, Close> {
+        let unwritten = match self.home {
+            // Not even what a socket would have taken.
+            Home::Idle | Home::Dialing(_) => usize::MAX,
+            Home::Up(_) => {
+                self.context.metrics.upstream_closed();
+                self.outbox.to_home.len()
+            }
+        };
+        self.home = Home::Idle;
+        self.home_broken = false;
+        self.stuck.home = 0;
+        self.from_home.bytes.clear();
+        self.decide(|session, moment, outbox| session.home_lost(unwritten, close, moment, outbox))?;
+        Ok(true)
+    }
+
+    /// Lets the session decide something, with all that it sees of the world now.
+    fn decide<R>(&mut self, decision: impl FnOnce(&mut Session, &Moment<'_, WorkerMetrics>, &mut Outbox) -> R) -> R {
+        self.active = self.context.now();
+        let (view, leaders, policy) = (self.context.view.borrow(), self.context.leaders.borrow(), self.context.policy.borrow());
+        let limits = self.context.limits.borrow();
+        let moment = Moment {
+            now: self.active,
+            view: &view,
+            leaders: &leaders,
+            policy: &policy,
+            observer: &*self.context.metrics,
+            limits: &limits.session,
+            held_bytes: self.context.held_bytes.get(),
+        };
+        decision(&mut self.session, &moment, &mut self.outbox)
     }
 
     fn poll_learning(&mut self, cx: &mut Context<'_>) -> Result<bool, Close> {
@@ -201,21 +261,28 @@ where
         if !self.flush_client(cx)? {
             return Ok(false);
         }
+        if self.session.was_home_blocked() {
+            self.understand_home()?;
+        }
         let Home::Up(home) = &mut self.home else { return Ok(false) };
-        if self.session.waiting() == Some(Waiting::Learning) {
+        if self.session.waiting() == Some(Waiting::Learning) || self.session.is_home_blocked() {
             return Ok(false);
         }
         self.from_home.make_room(&mut self.context.pool.borrow_mut(), self.outbox.home_bytes_needed);
         match poll_read_buf(Pin::new(home), cx, &mut self.from_home.bytes) {
+            Poll::Pending if self.home_broken => self.lose_home(Close::new(CloseCause::BrokerReset, "it takes no more bytes")),
             Poll::Pending => Ok(false),
-            Poll::Ready(Ok(0)) => Err(Close::new(CloseCause::BrokerClosed, format!("{} requests unanswered", self.session.requests_in_flight()))),
+            Poll::Ready(Ok(0)) => {
+                let detail = format!("{} requests unanswered", self.session.requests_in_flight());
+                self.lose_home(Close::new(CloseCause::BrokerClosed, detail))
+            }
             Poll::Ready(Ok(n)) => {
                 self.context.metrics.read(Side::Broker, n);
                 self.understand_home()?;
                 self.flush_client(cx)?;
                 Ok(true)
             }
-            Poll::Ready(Err(error)) => Err(Close::new(CloseCause::BrokerReset, error.to_string())),
+            Poll::Ready(Err(error)) => self.lose_home(Close::new(CloseCause::BrokerReset, error.to_string())),
         }
     }
 
@@ -260,20 +327,14 @@ where
         if self.session.is_mid_request() {
             return true;
         }
-        let view = self.context.view.borrow();
-        let limits = self.context.limits.borrow();
-        let moment = Moment { now: self.active, view: &view, observer: &*self.context.metrics, limits: &limits.session };
-        !self.context.draining.get() && self.session.takes_requests(&moment)
+        !self.context.draining.get() && self.decide(|session, moment, _| session.takes_requests(moment))
     }
 
     fn understand_client(&mut self) -> Result<(), Close> {
-        self.active = self.context.now();
-        {
-            let view = self.context.view.borrow();
-            let limits = self.context.limits.borrow();
-            let moment = Moment { now: self.active, view: &view, observer: &*self.context.metrics, limits: &limits.session };
-            self.session.on_client_bytes(&mut self.from_client.bytes, &moment, &mut self.outbox)?;
-        }
+        let mut buffer = std::mem::take(&mut self.from_client.bytes);
+        let understood = self.decide(|session, moment, outbox| session.on_client_bytes(&mut buffer, moment, outbox));
+        self.from_client.bytes = buffer;
+        understood?;
         if std::mem::take(&mut self.outbox.dial) {
             self.home = Home::Dialing((self.dial)(&self.context, self.endpoint));
         }
@@ -281,13 +342,10 @@ where
     }
 
     fn understand_home(&mut self) -> Result<(), Close> {
-        self.active = self.context.now();
-        {
-            let view = self.context.view.borrow();
-            let limits = self.context.limits.borrow();
-            let moment = Moment { now: self.active, view: &view, observer: &*self.context.metrics, limits: &limits.session };
-            self.session.on_home_bytes(&mut self.from_home.bytes, &moment, &mut self.outbox)?;
-        }
+        let mut buffer = std::mem::take(&mut self.from_home.bytes);
+        let understood = self.decide(|session, moment, outbox| session.on_home_bytes(&mut buffer, moment, outbox));
+        self.from_home.bytes = buffer;
+        understood?;
         if !self.outbox.learn.is_empty() {
             let nodes = std::mem::take(&mut self.outbox.learn);
             let must_wait = self.session.waiting() == Some(Waiting::Learning);
@@ -323,6 +381,9 @@ where
             return Ok(true);
         }
         let Home::Up(home) = &mut self.home else { return Ok(false) };
+        if self.home_broken {
+            return Ok(false);
+        }
         while !self.outbox.to_home.is_empty() {
             match poll_write_queue(home, cx, &self.outbox.to_home) {
                 Poll::Pending => {
@@ -337,7 +398,12 @@ where
                     self.stuck.home = 0;
                     self.outbox.to_home.advance(n);
                 }
-                Poll::Ready(Err(error)) => return Err(Close::new(CloseCause::BrokerReset, error.to_string())),
+                Poll::Ready(Err(_)) => {
+                    // What it answered before it went is still to be read.
+                    self.home_broken = true;
+                    cx.waker().wake_by_ref();
+                    return Ok(false);
+                }
             }
         }
         self.session.sent(self.context.now());
@@ -348,6 +414,7 @@ where
         let pool = &mut *self.context.pool.borrow_mut();
         self.from_client.settle(pool);
         self.from_home.settle(pool);
+        self.links.settle(pool);
         let (out, free) = pool.counts();
         self.context.metrics.buffers(out, free);
     }
@@ -369,61 +436,6 @@ where
             return Err(Close::new(CloseCause::Shutdown, "nothing was in flight"));
         }
         Ok(())
-    }
-
-    /// The next moment at which this session has to end if nothing happens before, and why.
-    fn deadline(&self) -> (u64, CloseCause) {
-        let limits = self.context.limits.borrow();
-        let mut next = (u64::MAX, CloseCause::Idle);
-        let mut consider = |since: u64, limit: Duration, cause| {
-            let at = since.saturating_add(nanos(limit));
-            if at < next.0 {
-                next = (at, cause);
-            }
-        };
-        if !self.session.is_greeted() {
-            consider(self.accepted, limits.first_request_timeout, CloseCause::FirstRequestTimeout);
-        }
-        if self.session.requests_in_flight() == 0 && self.outbox.to_client.is_empty() && self.outbox.to_home.is_empty() {
-            consider(self.active, limits.idle_timeout, CloseCause::Idle);
-        }
-        if self.stuck.client > 0 {
-            consider(self.stuck.client, limits.write_timeout, CloseCause::ClientStalled);
-        }
-        if self.stuck.home > 0 {
-            consider(self.stuck.home, limits.write_timeout, CloseCause::BrokerStalled);
-        }
-        next
-    }
-
-    /// Activity only moves deadlines away, so the timer is left to fire early and set again, rather than moved each time.
-    fn check_deadlines(&mut self, cx: &mut Context<'_>, woken_for_nothing: bool) -> Result<(), Close> {
-        let (mut at, _) = self.deadline();
-        if self.timer.is_some() && self.timer_at <= at && !woken_for_nothing {
-            return Ok(());
-        }
-        loop {
-            let timer_due = match &mut self.timer {
-                Some(timer) if self.timer_at <= at => timer.as_mut().poll(cx).is_ready(),
-                Some(_) | None => true,
-            };
-            if !timer_due {
-                return Ok(());
-            }
-            let now = self.context.now();
-            let (due, cause) = self.deadline();
-            if now >= due {
-                return Err(Close::new(cause, "its time is over"));
-            }
-            // With no deadline at all (requests in flight may take as long as they like) it is looked at again after the idle time.
-            at = due.min(now.saturating_add(nanos(self.context.limits.borrow().idle_timeout)));
-            let deadline = Instant::from_std(self.context.instant(at));
-            match &mut self.timer {
-                Some(timer) => timer.as_mut().reset(deadline),
-                None => self.timer = Some(Box::pin(sleep_until(deadline))),
-            }
-            self.timer_at = at;
-        }
     }
 }
 
@@ -459,10 +471,6 @@ fn poll_write_queue<S: AsyncWrite + Unpin>(stream: &mut S, cx: &mut Context<'_>,
         }
     };
     if written == 0 { Poll::Ready(Err(io::ErrorKind::WriteZero.into())) } else { Poll::Ready(Ok(written)) }
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn signed(count: usize) -> i64 {

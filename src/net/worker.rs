@@ -19,8 +19,9 @@ use super::dial::{DialError, dial};
 use super::driver::Driver;
 use super::listeners::{Endpoint, Permit};
 use super::pool::Pool;
-use crate::cluster::View;
+use crate::cluster::{Leaders, TopicKey, View};
 use crate::config::{HostPort, Limits};
+use crate::guard::Policy;
 use crate::protocol::patch::NodeAddress;
 use crate::session::{CloseCause, SessionLimits};
 use crate::telemetry::WorkerMetrics;
@@ -88,6 +89,10 @@ pub(super) struct WorkerContext {
     pub(super) metrics: Rc<WorkerMetrics>,
     pub(super) pool: RefCell<Pool>,
     pub(super) view: RefCell<Arc<View>>,
+    pub(super) policy: RefCell<Arc<Policy>>,
+    pub(super) leaders: RefCell<Arc<Leaders>>,
+    /// Bytes that the sessions of this thread hold.
+    pub(super) held_bytes: Cell<usize>,
     pub(super) limits: RefCell<WorkerLimits>,
     pub(super) draining: Cell<bool>,
     started: Instant,
@@ -131,6 +136,12 @@ impl WorkerContext {
         // When the queue is full the sender is dropped, which the waiting session takes as "no virtual broker".
         let _ = self.learn.try_send(Learn { nodes, reply });
         must_wait.then_some(receiver)
+    }
+
+    pub(super) fn ask_leaders(&self, _topics: Vec<TopicKey>) {}
+
+    pub(super) fn wake_on_leaders(&self, waker: &Waker) {
+        self.wake_on_change(waker);
     }
 
     fn wake_all(&self) {
@@ -230,6 +241,9 @@ impl Workers {
                     metrics: Rc::new(metrics),
                     pool: RefCell::new(Pool::new(buffer_bytes, share_bytes)),
                     view: RefCell::new(Arc::clone(&view.borrow())),
+                    policy: RefCell::default(),
+                    leaders: RefCell::default(),
+                    held_bytes: Cell::new(0),
                     limits: RefCell::new(limits),
                     draining: Cell::new(false),
                     started: Instant::now(),

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use super::DetourId;
+use crate::cluster::TopicKey;
 use crate::protocol::patch::NodeAddress;
 
 /// Bytes in order, in pieces as they came.
@@ -73,4 +75,21 @@ pub struct Outbox {
     pub home_bytes_needed: usize,
     /// The same for the client's.
     pub client_bytes_needed: usize,
+    /// What is to happen on detours, in this order.
+    pub wishes: VecDeque<Wish>,
+    /// News of the cluster is wanted: the home owes an answer for long.
+    pub doubts_home: bool,
+    /// Topics whose leaders are waited for.
+    pub ask_leaders: Vec<TopicKey>,
+}
+
+/// Something to do on a detour.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wish {
+    /// Connect to this node; `None`: to any broker.
+    Open { id: DetourId, node_id: Option<i32> },
+    /// These bytes are next for it.
+    Send { id: DetourId, bytes: Bytes },
+    /// Nothing more is expected of it.
+    Close { id: DetourId },
 }

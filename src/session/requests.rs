@@ -2,15 +2,21 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::in_flight::{InFlight, Kind};
+use super::in_flight::{Batches, InFlight, Kind, Owed};
 use super::sasl::{self, Sasl};
 use super::{Close, CloseCause, Home, Moment, Observer, Outbox, Pause, Session, Waiting};
+use crate::guard::deadline::Library;
 use crate::protocol::patch::understands;
 use crate::protocol::peek::{Peek, peek};
 use crate::protocol::versions;
 use crate::wire::api::{self, Api};
 use crate::wire::frame::{LENGTH_BYTES, stranger};
 use crate::wire::{FrameLength, RequestHeader, Route};
+
+mod guarded;
+
+pub(super) use guarded::Quiet;
+use guarded::{Guarded, Intent};
 
 /// The largest ApiVersions request: a header with the longest client id, and two names.
 const API_VERSIONS_BYTES_MAX: usize = 128 * 1024;
@@ -26,6 +32,10 @@ enum Next {
     Pass(usize),
     /// A whole ApiVersions request of so many bytes, length field included.
     ApiVersions(usize),
+    /// A whole request of so many bytes, which is kept until it is answered.
+    Whole(usize, Peek, Intent),
+    /// A producer id has to be asked for first.
+    AskProducerId,
 }
 
 impl Session {
@@ -53,9 +63,16 @@ impl Session {
                     let frame = buffer.split_to(frame_bytes).freeze();
                     self.answer_api_versions(&frame, moment, outbox)?;
                 }
+                Next::Whole(frame_bytes, peek, intent) => self.take_whole(buffer, &mut passed, frame_bytes, &peek, intent, moment, outbox)?,
+                Next::AskProducerId => {
+                    outbox.to_home.push_front_of(buffer, passed);
+                    passed = 0;
+                    self.ask_producer_id(moment.now, outbox);
+                }
             }
         }
         outbox.to_home.push_front_of(buffer, passed);
+        self.pump(moment, outbox);
         Ok(())
     }
 
@@ -65,6 +82,8 @@ impl Session {
             Some(Pause::RequestsInFlight)
         } else if self.bytes_in_flight >= moment.limits.bytes_in_flight_max {
             Some(Pause::BytesInFlight)
+        } else if self.shelter.is_some() && moment.held_bytes >= moment.policy.held_bytes_max {
+            Some(Pause::HeldBytes)
         } else {
             None
         };
@@ -74,7 +93,7 @@ impl Session {
             moment.observer.paused(reason);
         }
         self.paused = pause;
-        pause.is_none() && self.waiting.is_none() && self.sasl != Sasl::Offered
+        pause.is_none() && self.waiting.is_none() && self.sasl != Sasl::Offered && self.is_quiet_over(moment.now)
     }
 
     fn next_request<O: Observer>(&mut self, rest: &[u8], moment: &Moment<'_, O>, outbox: &mut Outbox) -> Result<Next, Close> {
@@ -119,6 +138,17 @@ impl Session {
             }
             return Ok(Next::ApiVersions(frame_bytes));
         }
+        let whole = behind.len() >= length;
+        match self.guard_next(&peek, frame_bytes, rest.get(..frame_bytes).unwrap_or_default(), moment)? {
+            Guarded::Plain => {}
+            Guarded::Gather if !whole => {
+                outbox.client_bytes_needed = frame_bytes;
+                return Ok(Next::Wait);
+            }
+            Guarded::Gather | Guarded::Wait => return Ok(Next::Wait),
+            Guarded::Whole(intent) => return Ok(Next::Whole(frame_bytes, peek, intent)),
+            Guarded::AskProducerId => return Ok(Next::AskProducerId),
+        }
         self.forward(&peek, frame_bytes, moment, outbox);
         Ok(Next::Pass(frame_bytes))
     }
@@ -147,33 +177,57 @@ impl Session {
         Ok(())
     }
 
-    /// Makes the entry of a request that goes to the broker, dialling it for the first one.
+    /// Makes the entry of a request that goes to the broker as it is, dialling it for the first one.
     fn forward<O: Observer>(&mut self, peek: &Peek, frame_bytes: usize, moment: &Moment<'_, O>, outbox: &mut Outbox) {
         self.want_home(moment.now, outbox);
-        self.requests += 1;
-        moment.observer.request(peek.api_key, frame_bytes);
+        let mut owed = self.owed(peek, frame_bytes, moment);
         if peek.produce.is_some_and(|produce| produce.acks == 0) {
             return; // The broker does not answer it.
         }
-        let kind = if peek.api_key == api::SASL_HANDSHAKE { Kind::Handshake } else { Kind::Forward };
-        if kind == Kind::Handshake && peek.api_version == 0 {
-            self.sasl = Sasl::Offered;
+        if peek.api_key == api::SASL_HANDSHAKE {
+            owed.kind = Kind::Handshake;
+            if peek.api_version == 0 {
+                self.sasl = Sasl::Offered;
+            }
         }
-        self.push(InFlight {
+        self.push(owed, None);
+    }
+
+    /// The entry of a request that was read.
+    fn owed<O: Observer>(&mut self, peek: &Peek, frame_bytes: usize, moment: &Moment<'_, O>) -> Owed {
+        moment.observer.request(peek.api_key, frame_bytes);
+        Owed {
+            seq: self.next_seq(),
             correlation_id: peek.correlation_id,
             api_key: peek.api_key,
             api_version: peek.api_version,
-            kind,
+            kind: Kind::Forward,
+            batches: if peek.produce.is_some() { Batches::Plain } else { Batches::None },
             frame_bytes,
             arrived: moment.now,
             sent: 0,
-        });
+        }
     }
 
-    fn push(&mut self, entry: InFlight) {
-        self.bytes_in_flight += entry.frame_bytes;
-        self.unsent += 1;
-        self.in_flight.push_back(entry);
+    /// Requests that Leeward puts in itself count too: the ring is in the order of these numbers.
+    fn next_seq(&mut self) -> u64 {
+        self.requests += 1;
+        self.requests
+    }
+
+    fn push(&mut self, owed: Owed, frame: Option<Bytes>) {
+        self.bytes_in_flight += owed.frame_bytes;
+        self.in_flight.push_back(InFlight { owed, frame });
+    }
+
+    /// An entry of Leeward's own, for a frame that is next for the home.
+    fn push_own(&mut self, frame: Bytes, kind: Kind, now: u64, outbox: &mut Outbox) {
+        let Ok(header) = RequestHeader::parse(frame.get(LENGTH_BYTES..).unwrap_or_default()) else { return };
+        let (api_key, api_version, correlation_id) = (header.api_key, header.api_version, header.correlation_id);
+        let seq = self.next_seq();
+        let (batches, frame_bytes) = (Batches::None, frame.len());
+        outbox.to_home.push(frame);
+        self.push(Owed { seq, correlation_id, api_key, api_version, kind, batches, frame_bytes, arrived: now, sent: 0 }, None);
     }
 
     fn want_home(&mut self, now: u64, outbox: &mut Outbox) {
@@ -182,10 +236,13 @@ impl Session {
         }
         self.home = Home::Wanted;
         outbox.dial = true;
-        if let Some(announcement) = self.announcement.take() {
-            let (api_key, kind, frame_bytes) = (api::API_VERSIONS, Kind::Announcement, announcement.len());
-            outbox.to_home.push(announcement);
-            self.push(InFlight { correlation_id: ANNOUNCEMENT_ID, api_key, api_version: 0, kind, frame_bytes, arrived: now, sent: 0 });
+        if let Some(announcement) = self.announcement.clone() {
+            self.push_own(announcement, Kind::Announcement, now, outbox);
+        }
+        // On the first connection the client has not logged in yet.
+        let login: Vec<Bytes> = self.identity.frames().cloned().collect();
+        for frame in login {
+            self.push_own(frame, Kind::Replay, now, outbox);
         }
     }
 
@@ -197,25 +254,38 @@ impl Session {
         let body = bytes.get(header.body..).unwrap_or_default();
         let (version, id) = (header.api_version, header.correlation_id);
         let software = if version <= VERSIONS_UNDERSTOOD { versions::parse_request(version, body).map_err(malformed)? } else { None };
-        self.requests += 1;
         moment.observer.request(api::API_VERSIONS, frame.len());
 
         let client_id = header.client_id.and_then(|bytes| std::str::from_utf8(bytes).ok());
         let software = software.filter(|software| software.is_acceptable()).map(|software| (software.name, software.version));
+        if let Some((name, _)) = software {
+            self.library = Library::named(name);
+        }
         let announcement = |id| versions::encode_request(if software.is_some() { ANNOUNCED_VERSION } else { 0 }, id, client_id, software);
         let answer = self.versions_answer(version, id, body, moment);
+        // A copy of exactly its length: it is kept as long as the connection stands.
+        let own = software.is_some().then(|| Bytes::copy_from_slice(&announcement(ANNOUNCEMENT_ID)));
         if self.home == Home::Wanted {
+            self.announcement = own.or(self.announcement.take());
             outbox.to_home.push(announcement(id));
             self.versions_answers.push_back(answer);
             let (api_key, kind, frame_bytes) = (api::API_VERSIONS, Kind::Versions, frame.len());
-            self.push(InFlight { correlation_id: id, api_key, api_version: version, kind, frame_bytes, arrived: moment.now, sent: 0 });
+            let seq = self.next_seq();
+            let batches = Batches::None;
+            self.push(Owed { seq, correlation_id: id, api_key, api_version: version, kind, batches, frame_bytes, arrived: moment.now, sent: 0 }, None);
             return Ok(());
         }
-        // A copy of exactly its length: it is kept as long as the connection is idle.
-        self.announcement = software.is_some().then(|| Bytes::copy_from_slice(&announcement(ANNOUNCEMENT_ID)));
+        self.announcement = own.or(self.announcement.take());
         moment.observer.response(api::API_VERSIONS, answer.len(), 0, 0);
-        // Nothing is in flight on a home that was never wanted, so the answer's turn is now.
-        outbox.to_client.push(answer);
+        let seq = self.next_seq();
+        let (batches, kind) = (Batches::None, Kind::Ready);
+        let frame_bytes = frame.len();
+        // Its turn may not have come: what the shelter has is owed before it.
+        self.push(
+            Owed { seq, correlation_id: id, api_key: api::API_VERSIONS, api_version: version, kind, batches, frame_bytes, arrived: moment.now, sent: 0 },
+            Some(answer),
+        );
+        self.deliver(outbox);
         Ok(())
     }
 
@@ -241,8 +311,9 @@ impl Session {
         if let Sasl::Raw { tokens } = &mut self.sasl {
             *tokens += 1;
         }
-        let api_key = api::SASL_AUTHENTICATE;
-        self.push(InFlight { correlation_id: 0, api_key, api_version: 0, kind: Kind::Token, frame_bytes, arrived: moment.now, sent: 0 });
+        let (api_key, kind, batches) = (api::SASL_AUTHENTICATE, Kind::Token, Batches::None);
+        let seq = self.next_seq();
+        self.push(Owed { seq, correlation_id: 0, api_key, api_version: 0, kind, batches, frame_bytes, arrived: moment.now, sent: 0 }, None);
         Next::Pass(frame_bytes)
     }
 

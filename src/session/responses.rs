@@ -1,15 +1,25 @@
 //! From the broker to the client: each response is matched with the oldest request, its addresses rewritten, its errors counted.
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
-use super::in_flight::{InFlight, Kind};
+use super::in_flight::{Kind, Owed};
 use super::requests::ANNOUNCEMENT_ID;
 use super::sasl::Sasl;
+use super::shelter::detours::login_error;
+use super::shelter::errands::coordinator_moved;
+use super::shelter::home::Examined;
 use super::{Close, CloseCause, Moment, Observer, Outbox, Session, Waiting};
 use crate::cluster::View;
-use crate::protocol::patch::{self, Head, NodeAddress, ResponseWalk, Rewrite, Step, rewrite_of};
+use crate::protocol::patch::{self, Head, NodeAddress, PatchError, ResponseWalk, Rewrite, Step, rewrite_of};
+use crate::protocol::produce;
 use crate::wire::frame::LENGTH_BYTES;
 use crate::wire::{Api, Cursor, ResponseHeader, api};
+
+/// An answer that is not there after so long, in nanoseconds, raises the question whether its broker is: longer than a consumer's long poll.
+const DOUBT_AFTER: u64 = 1_500_000_000;
+
+/// How often that is asked, in nanoseconds.
+const DOUBT_EVERY: u64 = 500_000_000;
 
 /// Length field and correlation id: what is needed to know whose answer a frame is.
 const PREFIX_BYTES: usize = 8;
@@ -26,6 +36,19 @@ pub(super) enum Response {
     Walk { walk: ResponseWalk, left: usize, api_key: i16 },
 }
 
+/// A response up to this size is there as a whole before any of it goes to the client, so that a broker that goes in the middle of it leaves nothing half done.
+const GATHERED_BYTES_MAX: usize = 256 * 1024;
+
+/// A response up to this size can wait for its turn behind one that is sheltered; before a larger one reading from the home pauses.
+const READY_BYTES_MAX: usize = 8 << 20;
+
+/// A response frame with no broker's own address in it.
+pub(super) enum Rewritten {
+    Frame(Bytes),
+    /// Nodes that have no virtual broker yet.
+    Unknown(Vec<NodeAddress>),
+}
+
 /// Whether the loop over the broker's bytes goes on.
 #[derive(PartialEq, Eq)]
 enum Flow {
@@ -40,9 +63,11 @@ impl Session {
     /// The session has to end: the broker's bytes cannot be handed on.
     pub fn on_home_bytes<O: Observer>(&mut self, buffer: &mut BytesMut, moment: &Moment<'_, O>, outbox: &mut Outbox) -> Result<(), Close> {
         outbox.home_bytes_needed = 0;
+        self.home_blocked = false;
         let mut passed = 0;
         while self.waiting != Some(Waiting::Learning) && self.response_step(buffer, &mut passed, moment, outbox)? == Flow::Go {}
         outbox.to_client.push_front_of(buffer, passed);
+        self.pump(moment, outbox);
         Ok(())
     }
 
@@ -102,64 +127,217 @@ impl Session {
     fn begin_response<O: Observer>(&mut self, buffer: &mut BytesMut, passed: &mut usize, moment: &Moment<'_, O>, outbox: &mut Outbox) -> Result<Flow, Close> {
         let rest = buffer.get(*passed..).unwrap_or_default();
         let Some((field, behind)) = rest.split_first_chunk::<LENGTH_BYTES>() else { return Ok(Flow::Wait) };
-        let Some(&entry) = self.in_flight.front() else {
+        let Some((index, owed)) = self.first_awaiting() else {
             return Err(Close::new(CloseCause::CorrelationMismatch, "the broker sent a response to no request"));
         };
         let Ok(length) = usize::try_from(i32::from_be_bytes(*field)) else {
             return Err(Close::new(CloseCause::MalformedResponse, "a negative response length"));
         };
         let frame_bytes = LENGTH_BYTES + length;
-        if entry.kind != Kind::Token {
-            check_owner(&entry, length, behind)?;
+        if owed.kind != Kind::Token {
+            check_owner(&owed, length, behind)?;
             if rest.len() < PREFIX_BYTES {
                 return Ok(Flow::Wait);
             }
         }
-        match entry.kind {
+        self.home_backoff.reset();
+        if self.gathers(index, &owed, frame_bytes) {
+            if rest.len() < frame_bytes {
+                outbox.home_bytes_needed = frame_bytes;
+                return Ok(Flow::Wait);
+            }
+            let frame = rest.get(..frame_bytes).unwrap_or_default();
+            if self.examine(index, &owed, frame, moment)? == Examined::Taken {
+                self.response = Response::Drop(frame_bytes);
+                return Ok(Flow::Go);
+            }
+            if index > 0 && matches!(owed.kind, Kind::Forward | Kind::Handshake) {
+                return self.keep_ready(&owed, Bytes::copy_from_slice(frame), moment, outbox);
+            }
+        } else if index > 0 && owed.kind == Kind::Forward {
+            // Its turn has not come, and it is too large to wait anywhere but with the broker.
+            self.home_blocked = true;
+            return Ok(Flow::Wait);
+        }
+        match owed.kind {
             Kind::Token => {
-                self.answered(&entry, frame_bytes, moment);
+                self.answered(&owed, frame_bytes, moment);
                 self.response = Response::Pass(frame_bytes);
                 Ok(Flow::Go)
             }
-            Kind::Forward | Kind::Handshake => self.begin_forward(&entry, buffer, passed, frame_bytes, moment, outbox),
-            Kind::Announcement => {
-                self.pop();
+            Kind::Forward | Kind::Handshake => self.begin_forward(&owed, buffer, passed, frame_bytes, moment, outbox),
+            Kind::Announcement | Kind::Replay | Kind::Swallow | Kind::ProducerId => {
+                self.remove(owed.seq);
                 self.response = Response::Drop(frame_bytes);
                 Ok(Flow::Go)
             }
             Kind::Versions => {
                 outbox.to_client.push_front_of(buffer, *passed);
                 *passed = 0;
-                if let Some(answer) = self.versions_answers.pop_front() {
-                    self.answered(&entry, answer.len(), moment);
-                    outbox.to_client.push(answer);
-                }
+                self.versions_ready(&owed, moment, outbox);
                 self.response = Response::Drop(frame_bytes);
                 Ok(Flow::Go)
+            }
+            // The home owes nothing for these.
+            Kind::Sheltered | Kind::Ready => Ok(Flow::Wait),
+        }
+    }
+
+    /// Whether reading from the home pauses, because the next answer is too large to wait for its turn here.
+    pub fn is_home_blocked(&self) -> bool {
+        self.home_blocked && self.first_awaiting().is_some_and(|(index, _)| index > 0)
+    }
+
+    /// Whether the home's bytes that were left can go on now.
+    pub fn was_home_blocked(&self) -> bool {
+        self.home_blocked && !self.is_home_blocked()
+    }
+
+    /// When an answer of the home will have been waited for so long that it is asked whether that broker is still there.
+    pub(super) fn next_doubt(&self, now: u64) -> Option<u64> {
+        let (_, owed) = self.first_awaiting().filter(|(_, owed)| owed.sent > 0)?;
+        Some((owed.sent + DOUBT_AFTER).max(self.doubted + DOUBT_EVERY).max(now))
+    }
+
+    /// Whether the home owes an answer for long and has left the cluster: a broker that was stopped, or cut off, without its connection's end. Until then
+    /// [`Outbox::doubts_home`] asks for news.
+    pub fn is_home_gone<O: Observer>(&mut self, moment: &Moment<'_, O>, outbox: &mut Outbox) -> bool {
+        if self.next_doubt(0).is_none_or(|at| at > moment.now) {
+            return false;
+        }
+        self.doubted = moment.now;
+        if !self.shelters(moment) {
+            return false;
+        }
+        outbox.doubts_home = true;
+        self.node_id.and_then(|node_id| moment.view.brokers.get(&node_id)).is_some_and(|broker| !broker.listed)
+    }
+
+    /// The oldest request for which the home owes an answer, and its place in the ring.
+    fn first_awaiting(&self) -> Option<(usize, Owed)> {
+        self.in_flight.iter().enumerate().find(|(_, entry)| entry.owed.kind.awaits_home()).map(|(index, entry)| (index, entry.owed))
+    }
+
+    /// Whether a response is looked at as a whole before anything of it goes on.
+    fn gathers(&self, index: usize, owed: &Owed, frame_bytes: usize) -> bool {
+        let most = if index > 0 { READY_BYTES_MAX } else { GATHERED_BYTES_MAX };
+        let is_kept = self.in_flight.get(index).is_some_and(|entry| entry.frame.is_some());
+        let own = matches!(owed.kind, Kind::Replay | Kind::ProducerId);
+        (is_kept || own || index > 0) && frame_bytes <= most
+    }
+
+    /// Looks at a whole response of the home.
+    fn examine<O: Observer>(&mut self, index: usize, owed: &Owed, frame: &[u8], moment: &Moment<'_, O>) -> Result<Examined, Close> {
+        match owed.kind {
+            Kind::Replay => match login_error(frame, owed.api_key, owed.api_version) {
+                Some(0) => Ok(Examined::Pass),
+                _ => Err(Close::new(CloseCause::BrokerClosed, "the broker refused the client's login on a new connection")),
+            },
+            Kind::ProducerId => {
+                self.producer_id_answered(owed.api_version, frame, moment);
+                Ok(Examined::Pass)
+            }
+            Kind::Forward | Kind::Swallow if !self.shelters(moment) && self.shelter.is_none() => Ok(Examined::Pass),
+            Kind::Forward | Kind::Swallow if owed.api_key == api::PRODUCE => {
+                let has_errors = produce::has_errors(owed.api_version, frame).map_err(|error| malformed(owed.api_key, error))?;
+                if !has_errors && self.shelter.is_none() {
+                    return Ok(Examined::Pass);
+                }
+                self.examine_produced(index, &Bytes::copy_from_slice(frame), moment)
+            }
+            Kind::Forward => match coordinator_moved(owed.api_key, owed.api_version, frame) {
+                Some(code) => Ok(self.examine_coordinated(index, code, moment)),
+                None => Ok(Examined::Pass),
+            },
+            Kind::Announcement | Kind::Versions | Kind::Handshake | Kind::Token | Kind::Swallow | Kind::Sheltered | Kind::Ready => Ok(Examined::Pass),
+        }
+    }
+
+    /// An answer whose turn has not come.
+    fn keep_ready<O: Observer>(&mut self, owed: &Owed, frame: Bytes, moment: &Moment<'_, O>, outbox: &mut Outbox) -> Result<Flow, Close> {
+        let frame_bytes = frame.len();
+        let rewritten = self.rewritten(owed.api_key, owed.api_version, frame, moment).map_err(|error| malformed(owed.api_key, error))?;
+        match rewritten {
+            Rewritten::Frame(answer) => {
+                self.learned = false;
+                let answer_bytes = answer.len();
+                if let Some(entry) = self.entry_mut(owed.seq) {
+                    entry.owed.kind = Kind::Ready;
+                    entry.frame = Some(answer);
+                }
+                self.tell_response(owed, answer_bytes, moment);
+                self.response = Response::Drop(frame_bytes);
+                Ok(Flow::Go)
+            }
+            Rewritten::Unknown(nodes) if self.learned => Err(no_virtual_broker(owed.api_key, &nodes)),
+            Rewritten::Unknown(nodes) => {
+                outbox.learn = nodes;
+                self.waiting = Some(Waiting::Learning);
+                Ok(Flow::Wait)
             }
         }
     }
 
+    /// A whole response frame as the client may see it.
+    pub(super) fn rewritten<O: Observer>(&self, api_key: i16, api_version: i16, frame: Bytes, moment: &Moment<'_, O>) -> Result<Rewritten, PatchError> {
+        let length = frame.len() - LENGTH_BYTES;
+        match rewrite_of(api_key, api_version) {
+            Rewrite::None => Ok(Rewritten::Frame(frame)),
+            Rewrite::Head => match patch::head(api_key, api_version, &frame, length, moment.view)? {
+                Head::Need(needed) => Err(PatchError::Truncated { missing: needed.saturating_sub(frame.len()) }),
+                Head::Unknown(nodes) => Ok(Rewritten::Unknown(nodes)),
+                Head::Replace { taken, with, .. } => Ok(Rewritten::Frame([&with[..], frame.get(taken..).unwrap_or_default()].concat().into())),
+            },
+            Rewrite::Tail => {
+                let Some(mut walk) = ResponseWalk::new(api_key, api_version, length) else { return Ok(Rewritten::Frame(frame)) };
+                let bytes = frame.get(LENGTH_BYTES..).unwrap_or_default();
+                let mut at = 0;
+                loop {
+                    match walk.advance(bytes.get(at..).unwrap_or_default(), moment.view, &mut |code| moment.observer.error(api_key, code))? {
+                        Step::Pass { pass: 0, need } => return Err(PatchError::Truncated { missing: need }),
+                        Step::Pass { pass, .. } => at += pass,
+                        Step::Tail { with: None, .. } => return Ok(Rewritten::Frame(frame)),
+                        Step::Tail { pass, with: Some(tail) } => {
+                            let head = frame.get(..LENGTH_BYTES + at + pass).unwrap_or_default();
+                            return Ok(Rewritten::Frame([head, &tail[..]].concat().into()));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// The client's ApiVersions has gone by the broker; the answer that stands ready is given when its turn comes.
+    fn versions_ready<O: Observer>(&mut self, owed: &Owed, moment: &Moment<'_, O>, outbox: &mut Outbox) {
+        let answer = self.versions_answers.pop_front();
+        self.tell_response(owed, answer.as_ref().map_or(0, Bytes::len), moment);
+        if let Some(entry) = self.entry_mut(owed.seq) {
+            entry.owed.kind = Kind::Ready;
+            entry.frame = answer;
+        }
+        self.deliver(outbox);
+    }
+
     fn begin_forward<O: Observer>(
         &mut self,
-        entry: &InFlight,
+        owed: &Owed,
         buffer: &mut BytesMut,
         passed: &mut usize,
         frame_bytes: usize,
         moment: &Moment<'_, O>,
         outbox: &mut Outbox,
     ) -> Result<Flow, Close> {
-        let InFlight { api_key, api_version, .. } = *entry;
+        let Owed { api_key, api_version, .. } = *owed;
         let length = frame_bytes - LENGTH_BYTES;
         let rest = buffer.get(*passed..).unwrap_or_default();
         if let Some(walk) = ResponseWalk::new(api_key, api_version, length) {
-            self.answered(entry, frame_bytes, moment);
+            self.answered(owed, frame_bytes, moment);
             *passed += LENGTH_BYTES;
             self.response = Response::Walk { walk, left: length, api_key };
             return Ok(Flow::Go);
         }
         if rewrite_of(api_key, api_version) != Rewrite::Head {
-            return self.begin_plain(entry, rest, frame_bytes, moment, outbox);
+            return self.begin_plain(owed, rest, frame_bytes, moment, outbox);
         }
         let frame = rest.get(..frame_bytes).unwrap_or(rest);
         match patch::head(api_key, api_version, frame, length, moment.view).map_err(|error| malformed(api_key, error))? {
@@ -167,10 +345,7 @@ impl Session {
                 outbox.home_bytes_needed = needed;
                 Ok(Flow::Wait)
             }
-            Head::Unknown(nodes) if self.learned => Err(Close::new(
-                CloseCause::NoVirtualBroker,
-                format!("{} names node {}, which has no virtual broker", api::name(api_key), nodes.first().map_or(-1, |node| node.node_id)),
-            )),
+            Head::Unknown(nodes) if self.learned => Err(no_virtual_broker(api_key, &nodes)),
             Head::Unknown(nodes) => {
                 outbox.learn = nodes;
                 self.waiting = Some(Waiting::Learning);
@@ -185,7 +360,7 @@ impl Session {
                 *passed = 0;
                 buffer.advance(taken);
                 let left = frame_bytes - taken;
-                self.answered(entry, with.len() + left, moment);
+                self.answered(owed, with.len() + left, moment);
                 outbox.to_client.push(with);
                 self.response = Response::Pass(left);
                 Ok(Flow::Go)
@@ -194,15 +369,8 @@ impl Session {
     }
 
     /// A response without addresses: its top-level error, if it has one, is counted, and it passes.
-    fn begin_plain<O: Observer>(
-        &mut self,
-        entry: &InFlight,
-        rest: &[u8],
-        frame_bytes: usize,
-        moment: &Moment<'_, O>,
-        outbox: &mut Outbox,
-    ) -> Result<Flow, Close> {
-        let InFlight { api_key, api_version, .. } = *entry;
+    fn begin_plain<O: Observer>(&mut self, owed: &Owed, rest: &[u8], frame_bytes: usize, moment: &Moment<'_, O>, outbox: &mut Outbox) -> Result<Flow, Close> {
+        let Owed { api_key, api_version, .. } = *owed;
         let mut accepted = true;
         if let Some(offset) = Api::of(api_key).and_then(|api| api.top_error_offset(api_version)) {
             match top_error(rest, api_key, api_version, offset) {
@@ -218,26 +386,29 @@ impl Session {
                 None => {}
             }
         }
-        if entry.kind == Kind::Handshake && self.sasl == Sasl::Offered {
+        if owed.kind == Kind::Handshake && self.sasl == Sasl::Offered {
             self.sasl = if accepted { Sasl::Raw { tokens: 0 } } else { Sasl::None };
         }
-        self.answered(entry, frame_bytes, moment);
+        self.answered(owed, frame_bytes, moment);
         self.response = Response::Pass(frame_bytes);
         Ok(Flow::Go)
     }
 
     /// The oldest request has its answer.
-    fn answered<O: Observer>(&mut self, entry: &InFlight, frame_bytes: usize, moment: &Moment<'_, O>) {
-        let sent = if entry.sent == 0 { moment.now } else { entry.sent };
-        moment.observer.response(entry.api_key, frame_bytes, moment.now.saturating_sub(sent), sent.saturating_sub(entry.arrived));
+    fn answered<O: Observer>(&mut self, owed: &Owed, frame_bytes: usize, moment: &Moment<'_, O>) {
+        self.tell_response(owed, frame_bytes, moment);
         self.pop();
     }
 
-    fn pop(&mut self) {
+    fn tell_response<O: Observer>(&self, owed: &Owed, frame_bytes: usize, moment: &Moment<'_, O>) {
+        let sent = if owed.sent == 0 { moment.now } else { owed.sent };
+        moment.observer.response(owed.api_key, frame_bytes, moment.now.saturating_sub(sent), sent.saturating_sub(owed.arrived));
+    }
+
+    pub(super) fn pop(&mut self) {
         if let Some(entry) = self.in_flight.pop_front() {
-            self.bytes_in_flight -= entry.frame_bytes;
+            self.bytes_in_flight -= entry.owed.frame_bytes;
         }
-        self.unsent = self.unsent.min(self.in_flight.len());
     }
 }
 
@@ -252,17 +423,17 @@ fn top_error(frame: &[u8], api_key: i16, api_version: i16, offset: usize) -> Opt
     cursor.i16().ok()
 }
 
-fn check_owner(entry: &InFlight, length: usize, behind: &[u8]) -> Result<(), Close> {
+fn check_owner(owed: &Owed, length: usize, behind: &[u8]) -> Result<(), Close> {
     if length < PREFIX_BYTES - LENGTH_BYTES {
         return Err(Close::new(CloseCause::MalformedResponse, format!("a response of {length} bytes")));
     }
     let Some((id, _)) = behind.split_first_chunk::<4>() else { return Ok(()) };
     let id = i32::from_be_bytes(*id);
-    let expected = if entry.kind == Kind::Announcement { ANNOUNCEMENT_ID } else { entry.correlation_id };
+    let expected = if owed.kind == Kind::Announcement { ANNOUNCEMENT_ID } else { owed.correlation_id };
     if id == expected {
         return Ok(());
     }
-    let detail = format!("the broker answered request {id} where {expected} ({}) is the oldest", api::name(entry.api_key));
+    let detail = format!("the broker answered request {id} where {expected} ({}) is the oldest", api::name(owed.api_key));
     Err(Close::new(CloseCause::CorrelationMismatch, detail))
 }
 
@@ -272,4 +443,9 @@ fn differs(node: &NodeAddress, view: &View) -> bool {
 
 fn malformed(api_key: i16, error: impl std::fmt::Display) -> Close {
     Close::new(CloseCause::MalformedResponse, format!("{} response: {error}", api::name(api_key)))
+}
+
+fn no_virtual_broker(api_key: i16, nodes: &[NodeAddress]) -> Close {
+    let node_id = nodes.first().map_or(-1, |node| node.node_id);
+    Close::new(CloseCause::NoVirtualBroker, format!("{} names node {node_id}, which has no virtual broker", api::name(api_key)))
 }

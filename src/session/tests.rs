@@ -11,6 +11,7 @@ use bytes::{BufMut, BytesMut};
 use super::*;
 use crate::cluster::Broker;
 use crate::config::HostPort;
+use crate::guard::Absorb;
 use crate::protocol::versions::{self, Offer, VersionRange};
 use crate::wire::api;
 
@@ -21,6 +22,7 @@ struct Seen {
     responses: RefCell<Vec<i16>>,
     errors: RefCell<Vec<(i16, i16)>>,
     pauses: RefCell<Vec<Pause>>,
+    guarded: RefCell<Vec<Event>>,
 }
 
 impl Observer for Seen {
@@ -36,6 +38,9 @@ impl Observer for Seen {
     fn paused(&self, reason: Pause) {
         self.pauses.borrow_mut().push(reason);
     }
+    fn guard(&self, _: ClientRef<'_>, event: Event) {
+        self.guarded.borrow_mut().push(event);
+    }
 }
 
 const LIMITS: SessionLimits =
@@ -45,6 +50,8 @@ const LIMITS: SessionLimits =
 struct Desk {
     session: Session,
     view: View,
+    leaders: Leaders,
+    policy: Policy,
     seen: Seen,
     limits: SessionLimits,
     outbox: Outbox,
@@ -57,19 +64,23 @@ impl Desk {
     fn new() -> Self {
         let (seen, outbox) = (Seen::default(), Outbox::default());
         let (from_client, from_home) = (BytesMut::new(), BytesMut::new());
-        Desk { session: Session::new(), view: view(&[(1, "b1", 9092)]), seen, limits: LIMITS, outbox, from_client, from_home, now: 1 }
+        let policy = Policy { absorb: Absorb::Never, ..Policy::default() };
+        let (view, leaders) = (view(&[(1, "b1", 9092)]), Leaders::default());
+        Desk { session: Session::new(Some(1), 7), view, leaders, policy, seen, limits: LIMITS, outbox, from_client, from_home, now: 1 }
     }
 
     fn client(&mut self, bytes: &[u8]) -> Result<(), Close> {
         self.from_client.put_slice(bytes);
-        let moment = Moment { now: self.now, view: &self.view, observer: &self.seen, limits: &self.limits };
-        self.session.on_client_bytes(&mut self.from_client, &moment, &mut self.outbox)
+        let Desk { session, view, leaders, policy, seen, limits, outbox, from_client, now, .. } = self;
+        let moment = Moment { now: *now, view, leaders, policy, observer: &*seen, limits, held_bytes: 0 };
+        session.on_client_bytes(from_client, &moment, outbox)
     }
 
     fn home(&mut self, bytes: &[u8]) -> Result<(), Close> {
         self.from_home.put_slice(bytes);
-        let moment = Moment { now: self.now, view: &self.view, observer: &self.seen, limits: &self.limits };
-        self.session.on_home_bytes(&mut self.from_home, &moment, &mut self.outbox)
+        let Desk { session, view, leaders, policy, seen, limits, outbox, from_home, now, .. } = self;
+        let moment = Moment { now: *now, view, leaders, policy, observer: &*seen, limits, held_bytes: 0 };
+        session.on_home_bytes(from_home, &moment, outbox)
     }
 
     /// What left for the broker since the last call.
@@ -415,11 +426,13 @@ fn latencies_are_split_at_the_moment_of_sending() {
             self.0.borrow_mut().push((broker, own));
         }
         fn error(&self, _: i16, _: i16) {}
+        fn guard(&self, _: ClientRef<'_>, _: Event) {}
         fn paused(&self, _: Pause) {}
     }
     let (times, view) = (Times(RefCell::default()), view(&[]));
-    let (mut session, mut outbox) = (Session::new(), Outbox::default());
-    let moment = |now| Moment { now, view: &view, observer: &times, limits: &LIMITS };
+    let (mut session, mut outbox) = (Session::new(None, 1), Outbox::default());
+    let (leaders, policy) = (Leaders::default(), Policy { absorb: Absorb::Never, ..Policy::default() });
+    let moment = |now| Moment { now, view: &view, leaders: &leaders, policy: &policy, observer: &times, limits: &LIMITS, held_bytes: 0 };
     let mut bytes = BytesMut::from(&request(HEARTBEAT, 1, 1, b"")[..]);
     session.on_client_bytes(&mut bytes, &moment(100), &mut outbox).unwrap();
     session.sent(130);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::counter::{Counter, wide};
 use super::error_names;
 use super::histogram::Histogram;
+use crate::guard::{ClientRef, Event};
 use crate::session::{CloseCause, Observer, Pause};
 use crate::wire::Api;
 
@@ -167,6 +168,8 @@ impl Observer for WorkerMetrics {
     fn paused(&self, reason: Pause) {
         add_at(&self.shard.pauses, reason as usize, 1);
     }
+
+    fn guard(&self, _client: ClientRef<'_>, _event: Event) {}
 }
 
 /// The counters of one thread.

@@ -1,0 +1,368 @@
+//! Requests that are kept until they are answered, and what a window asks of a Produce.
+
+use bytes::{Bytes, BytesMut};
+
+use super::super::in_flight::{Batches, Kind, Owed};
+use super::super::numbers::ProducerId;
+use super::super::{Close, CloseCause, Home, Moment, Observer, Outbox, Session};
+use crate::cluster::TopicKey;
+use crate::guard::event::NotNumbered;
+use crate::guard::{Event, Policy};
+use crate::protocol::coordinator;
+use crate::protocol::peek::Peek;
+use crate::protocol::produce::{self, Layout, Topic};
+use crate::session::shelter::pump::{OWN_CLIENT_ID, PRODUCER_ID_VERSION};
+use crate::wire::api;
+use crate::wire::frame::LENGTH_BYTES;
+use crate::wire::{RequestHeader, WireError};
+
+/// The largest request that is kept until it is answered; a larger one passes as it comes, and shares its broker's fate.
+const KEPT_BYTES_MAX: usize = 16 << 20;
+
+/// Requests up to this size are copied to be kept: a copy of this many bytes costs less than a buffer of the pool that cannot be used meanwhile.
+const COPIED_BYTES_MAX: usize = 32 * 1024;
+
+/// Numbered Produce requests of a session without an answer. Brokers recognise the last five batches of a producer id in a partition
+/// (`ProducerStateEntry.NUM_BATCHES_TO_RETAIN`); one more on its way could not be sent again safely.
+const NUMBERED_MAX: usize = 5;
+
+/// Codes with which a broker says that it gives a producer id later: 7 REQUEST_TIMED_OUT, 14 to 16 (a fresh broker says 14 for a moment), 51, 56, 89.
+const PRODUCER_ID_LATER: [i16; 7] = [7, 14, 15, 16, 51, 56, 89];
+
+/// The pause before it is asked again.
+const PRODUCER_ID_PAUSE: u64 = 50_000_000;
+
+/// What is to be done with a request whose head was read.
+pub(super) enum Guarded {
+    /// It passes, and nothing of it is kept.
+    Plain,
+    /// All of it has to be there first.
+    Gather,
+    /// Something else has to happen first.
+    Wait,
+    /// A producer id has to be asked for at the home.
+    AskProducerId,
+    Whole(Intent),
+}
+
+/// What a window asks of a Produce.
+#[derive(Default)]
+pub(super) struct Intent {
+    /// `acks` becomes -1.
+    raise: bool,
+    /// Its batches get producer ids.
+    number: bool,
+    /// Why its batches get none although they should.
+    not_numbered: Option<NotNumbered>,
+    layout: Option<Layout>,
+}
+
+/// For what the next Produce waits, so that batches with and without a number of Leeward's do not overtake each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::session) enum Quiet {
+    /// For an answer to one of the numbered requests.
+    Fewer,
+    /// For the answers to those without a number.
+    Plain,
+    /// For the answers to those with a number.
+    Numbered,
+    /// For a producer id.
+    ProducerId,
+}
+
+impl Session {
+    /// Whether what the next Produce waits for has come.
+    pub(super) fn is_quiet_over(&mut self, now: u64) -> bool {
+        let over = match self.quiet {
+            None => true,
+            Some(Quiet::Fewer) => self.numbered_in_flight() < NUMBERED_MAX,
+            Some(Quiet::Plain) => self.plain_in_flight() == 0,
+            Some(Quiet::Numbered) => self.numbered_in_flight() == 0,
+            Some(Quiet::ProducerId) => !self.numbers.asked && now >= self.numbers.retry_at,
+        };
+        if over {
+            self.quiet = None;
+        }
+        over
+    }
+
+    /// `frame`: all of the request where it is there, else nothing.
+    pub(super) fn guard_next<O: Observer>(&mut self, peek: &Peek, frame_bytes: usize, frame: &[u8], moment: &Moment<'_, O>) -> Result<Guarded, Close> {
+        let shelters = self.shelters(moment);
+        let in_window = peek.produce.is_some() && moment.policy.is_window_open() && !moment.policy.watch_only;
+        let numbers_left = peek.produce.is_some() && self.numbers.is_ready();
+        if !(shelters || in_window || numbers_left || self.shelter.is_some()) || frame_bytes > KEPT_BYTES_MAX {
+            return Ok(Guarded::Plain);
+        }
+        if matches!(peek.api_key, api::SASL_HANDSHAKE) && peek.api_version == 0 {
+            return Ok(Guarded::Plain);
+        }
+        if frame.is_empty() {
+            return Ok(Guarded::Gather);
+        }
+        if self.requests == 0 || self.client_id.is_empty() {
+            self.note_client_id(frame);
+        }
+        if peek.produce.is_none() {
+            return Ok(Guarded::Whole(Intent::default()));
+        }
+        self.guard_produce(peek, frame, in_window, moment)
+    }
+
+    fn guard_produce<O: Observer>(&mut self, peek: &Peek, frame: &[u8], in_window: bool, moment: &Moment<'_, O>) -> Result<Guarded, Close> {
+        let intent = if in_window { self.intent(peek, frame, moment).map_err(malformed)? } else { Intent::default() };
+        if self.home == Home::Down {
+            return Ok(Guarded::Whole(intent));
+        }
+        let wait = if intent.number {
+            if self.numbered_in_flight() >= NUMBERED_MAX {
+                Some(Quiet::Fewer)
+            } else if self.plain_in_flight() > 0 {
+                Some(Quiet::Plain)
+            } else if !self.can_number(&intent, frame) {
+                if self.numbers.asked || moment.now < self.numbers.retry_at {
+                    self.quiet = Some(Quiet::ProducerId);
+                    return Ok(Guarded::Wait);
+                }
+                return Ok(Guarded::AskProducerId);
+            } else {
+                None
+            }
+        } else if self.numbers.is_ready() && self.numbered_in_flight() > 0 {
+            Some(Quiet::Numbered)
+        } else {
+            None
+        };
+        if wait.is_some() {
+            self.quiet = wait;
+            return Ok(Guarded::Wait);
+        }
+        Ok(Guarded::Whole(intent))
+    }
+
+    /// What the open windows ask of this Produce.
+    fn intent<O: Observer>(&self, peek: &Peek, frame: &[u8], moment: &Moment<'_, O>) -> Result<Intent, WireError> {
+        if !moment.policy.covers_client(self.client_id.as_bytes()) {
+            return Ok(Intent::default());
+        }
+        let layout = produce::parse(frame)?;
+        // A Produce goes as a whole: one topic that is left alone leaves the others with it.
+        if !covers_all(moment.policy, &self.client_id, &layout, frame, moment) {
+            return Ok(Intent::default());
+        }
+        let raise = peek.produce.is_some_and(|produce| produce.acks == 0 || produce.acks == 1);
+        let plain = layout.batches.iter().any(|batch| batch.head.as_ref().is_some_and(|head| head.producer_id < 0));
+        let not_numbered = if layout.batches.iter().any(|batch| batch.head.is_none()) {
+            Some(NotNumbered::OldFormat)
+        } else if plain && self.numbers.refused {
+            Some(NotNumbered::Refused)
+        } else {
+            None
+        };
+        let number = plain && !layout.transactional && not_numbered.is_none() && matches!(layout.acks, -1..=1);
+        Ok(Intent { raise, number, not_numbered, layout: Some(layout) })
+    }
+
+    /// Whether every batch that has no producer id could get one now.
+    fn can_number(&self, intent: &Intent, frame: &[u8]) -> bool {
+        let Some(layout) = &intent.layout else { return true };
+        self.numbers.is_ready()
+            || layout.batches.iter().all(|batch| partition(layout, batch, frame).is_some_and(|partition| self.numbers.can_number(&partition)))
+    }
+
+    /// Takes a whole request from the client's bytes at `passed`.
+    #[expect(clippy::too_many_arguments, reason = "what was read of the request, and the three that every step has")]
+    pub(super) fn take_whole<O: Observer>(
+        &mut self,
+        buffer: &mut BytesMut,
+        passed: &mut usize,
+        frame_bytes: usize,
+        peek: &Peek,
+        intent: Intent,
+        moment: &Moment<'_, O>,
+        outbox: &mut Outbox,
+    ) -> Result<(), Close> {
+        let owed = self.owed(peek, frame_bytes, moment);
+        if let Some(produce) = peek.produce {
+            self.take_produce(buffer, passed, owed, produce.acks, intent, moment, outbox)
+        } else {
+            self.take_other(buffer, passed, owed, moment, outbox)
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "as take_whole")]
+    fn take_produce<O: Observer>(
+        &mut self,
+        buffer: &mut BytesMut,
+        passed: &mut usize,
+        mut owed: Owed,
+        client_acks: i16,
+        mut intent: Intent,
+        moment: &Moment<'_, O>,
+        outbox: &mut Outbox,
+    ) -> Result<(), Close> {
+        let range = *passed..*passed + owed.frame_bytes;
+        let Some(frame) = buffer.get_mut(range) else { return Ok(()) };
+        if intent.raise
+            && let Some(layout) = &mut intent.layout
+        {
+            produce::set_acks(frame, layout, -1);
+            layout.acks = -1;
+            self.tell(moment, Event::AcksRaised);
+        }
+        if let Some(reason) = intent.not_numbered {
+            self.tell(moment, Event::NotNumbered { reason });
+        }
+        if client_acks == 0 {
+            owed.kind = Kind::Swallow;
+        }
+        if self.is_produce_in_trouble(frame) {
+            let layout = match intent.layout {
+                Some(layout) => layout,
+                None => produce::parse(frame).map_err(malformed)?,
+            };
+            let frame = kept(buffer, passed, owed.frame_bytes, outbox, false);
+            self.shelter_produce(owed, frame, layout, intent.number, moment);
+            return Ok(());
+        }
+        if intent.number
+            && let Some(layout) = &intent.layout
+        {
+            owed.batches = Batches::Numbered;
+            let batches = self.number(frame, layout);
+            self.tell(moment, Event::Numbered { batches });
+        }
+        self.want_home_behind(buffer, passed, moment.now, outbox);
+        if client_acks == 0 && !intent.raise {
+            *passed += owed.frame_bytes;
+            return Ok(());
+        }
+        let frame = kept(buffer, passed, owed.frame_bytes, outbox, true);
+        self.push(owed, Some(frame));
+        Ok(())
+    }
+
+    /// Numbers every batch without a producer id; each can be, see [`Session::can_number`].
+    fn number(&mut self, frame: &mut [u8], layout: &Layout) -> u32 {
+        let mut numbered = 0;
+        for batch in &layout.batches {
+            let Some(head) = batch.head.as_ref().filter(|head| head.producer_id < 0) else { continue };
+            let Some(partition) = partition(layout, batch, frame) else { continue };
+            let Some((producer, sequence)) = self.numbers.next(&partition, head.last_offset_delta) else { continue };
+            if produce::number(frame, batch, producer.id, producer.epoch, sequence).is_ok() {
+                numbered += 1;
+            }
+        }
+        numbered
+    }
+
+    fn take_other<O: Observer>(
+        &mut self,
+        buffer: &mut BytesMut,
+        passed: &mut usize,
+        mut owed: Owed,
+        moment: &Moment<'_, O>,
+        outbox: &mut Outbox,
+    ) -> Result<(), Close> {
+        let range = *passed..*passed + owed.frame_bytes;
+        let frame = buffer.get(range).unwrap_or_default();
+        match owed.api_key {
+            api::SASL_HANDSHAKE => {
+                self.identity.handshake(frame, owed.api_version);
+                owed.kind = Kind::Handshake;
+            }
+            api::SASL_AUTHENTICATE => {
+                self.identity.authenticate(frame);
+                owed.kind = Kind::Handshake;
+            }
+            _ => {}
+        }
+        if let Some(plan) = self.detour_plan(frame, owed.api_key, owed.api_version, moment.now) {
+            let frame = kept(buffer, passed, owed.frame_bytes, outbox, false);
+            self.shelter_request(owed, frame, plan, moment);
+            return Ok(());
+        }
+        if let Some(close) = self.cannot_shelter(owed.api_key) {
+            return Err(close);
+        }
+        self.want_home_behind(buffer, passed, moment.now, outbox);
+        let frame = kept(buffer, passed, owed.frame_bytes, outbox, true);
+        self.push(owed, Some(frame));
+        Ok(())
+    }
+
+    /// Wants the home; what is put in for that comes behind what has passed.
+    fn want_home_behind(&mut self, buffer: &mut BytesMut, passed: &mut usize, now: u64, outbox: &mut Outbox) {
+        if self.home != Home::Wanted {
+            outbox.to_home.push_front_of(buffer, *passed);
+            *passed = 0;
+            self.want_home(now, outbox);
+        }
+    }
+
+    /// Asks the home for a producer id, in its order.
+    pub(super) fn ask_producer_id(&mut self, now: u64, outbox: &mut Outbox) {
+        self.want_home(now, outbox);
+        self.numbers.asked = true;
+        let correlation_id = self.own_correlation_id();
+        let frame = coordinator::init_producer_id_request(PRODUCER_ID_VERSION, correlation_id, Some(OWN_CLIENT_ID));
+        self.push_own(frame, Kind::ProducerId, now, outbox);
+    }
+
+    /// InitProducerId was answered. False: it is no answer to that.
+    pub(in crate::session) fn producer_id_answered<O: Observer>(&mut self, version: i16, frame: &[u8], moment: &Moment<'_, O>) -> bool {
+        self.numbers.asked = false;
+        match coordinator::init_producer_id_response(version, frame) {
+            Ok(Ok((id, epoch))) => self.numbers.given(ProducerId { id, epoch }),
+            Ok(Err(code)) if PRODUCER_ID_LATER.contains(&code) => self.numbers.retry_at = moment.now + PRODUCER_ID_PAUSE,
+            Ok(Err(_)) => self.numbers.refused = true,
+            Err(_) => return false,
+        }
+        true
+    }
+
+    fn note_client_id(&mut self, frame: &[u8]) {
+        if let Ok(header) = RequestHeader::parse(frame.get(LENGTH_BYTES..).unwrap_or_default())
+            && let Some(client_id) = header.client_id.and_then(|bytes| std::str::from_utf8(bytes).ok())
+            && *client_id != *self.client_id
+        {
+            self.client_id = client_id.into();
+        }
+    }
+}
+
+/// Takes the request at `passed` out of the buffer to be kept; with `forward` its bytes are next for the home, too.
+fn kept(buffer: &mut BytesMut, passed: &mut usize, frame_bytes: usize, outbox: &mut Outbox, forward: bool) -> Bytes {
+    if frame_bytes <= COPIED_BYTES_MAX && forward {
+        let copy = Bytes::copy_from_slice(buffer.get(*passed..*passed + frame_bytes).unwrap_or_default());
+        *passed += frame_bytes;
+        return copy;
+    }
+    outbox.to_home.push_front_of(buffer, *passed);
+    *passed = 0;
+    let frame = buffer.split_to(frame_bytes).freeze();
+    if forward {
+        outbox.to_home.push(frame.clone());
+    }
+    if frame_bytes <= COPIED_BYTES_MAX { Bytes::copy_from_slice(&frame) } else { frame }
+}
+
+fn covers_all<O>(policy: &Policy, client_id: &str, layout: &Layout, frame: &[u8], moment: &Moment<'_, O>) -> bool {
+    layout.topics.iter().all(|topic| match topic.topic(frame) {
+        Some(Topic::Name(name)) => policy.raises(client_id.as_bytes(), name.as_bytes()),
+        Some(Topic::Id(id)) => moment.leaders.names.get(&id).is_none_or(|name| policy.raises(client_id.as_bytes(), name.as_bytes())),
+        None => false,
+    })
+}
+
+fn partition(layout: &Layout, batch: &produce::BatchLayout, frame: &[u8]) -> Option<(TopicKey, i32)> {
+    let topic = match layout.topic(frame, batch)? {
+        Topic::Name(name) => TopicKey::Name(name.into()),
+        Topic::Id(id) => TopicKey::Id(id),
+    };
+    Some((topic, batch.partition))
+}
+
+fn malformed(error: WireError) -> Close {
+    Close::new(CloseCause::MalformedRequest, format!("Produce: {error}"))
+}

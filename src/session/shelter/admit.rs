@@ -1,0 +1,92 @@
+//! Requests that arrive while something is in trouble: whether they go to the home, or here.
+
+use bytes::Bytes;
+
+use super::errands::{Errand, Plan, asks_coordinator};
+use super::groups::GroupKey;
+use super::{Job, Shelter};
+use crate::cluster::TopicRef;
+use crate::protocol::coordinator;
+use crate::protocol::produce::{self, Layout, Topic};
+use crate::session::in_flight::{Batches, InFlight, Kind, Owed};
+use crate::session::{Close, CloseCause, Home, Moment, Observer, Session};
+use crate::wire::{Route, api};
+
+impl Session {
+    pub(super) fn shelter_mut(&mut self) -> &mut Shelter {
+        let seed = self.seed;
+        self.shelter.get_or_insert_with(|| Box::new(Shelter::new(seed)))
+    }
+
+    /// Whether a Produce has to go by the lanes: its home is gone, or one of its partitions is in trouble or has moved.
+    pub(in crate::session) fn is_produce_in_trouble(&self, frame: &[u8]) -> bool {
+        if self.home == Home::Down {
+            return true;
+        }
+        let Some(shelter) = self.shelter.as_ref().filter(|shelter| !shelter.lanes.is_empty()) else { return false };
+        let Ok(layout) = produce::parse(frame) else { return false };
+        layout.batches.iter().any(|batch| match layout.topic(frame, batch) {
+            Some(Topic::Name(name)) => shelter.has_lane(TopicRef::Name(name), batch.partition),
+            Some(Topic::Id(id)) => shelter.has_lane(TopicRef::Id(id), batch.partition),
+            None => false,
+        })
+    }
+
+    /// Takes in a Produce that does not go to the home. `numbers`: its batches get producer ids.
+    pub(in crate::session) fn shelter_produce<O: Observer>(&mut self, owed: Owed, frame: Bytes, layout: Layout, numbers: bool, moment: &Moment<'_, O>) {
+        let mut call = self.produce_call(&owed, &frame, layout, moment);
+        let Job::Produce(produce) = &mut call.job else { return };
+        for (batch, laid) in produce.batches.iter_mut().zip(&produce.layout.batches) {
+            batch.needs_number = numbers && laid.head.as_ref().is_some_and(|head| head.producer_id < 0);
+        }
+        let batches = produce.batches.len();
+        self.bytes_in_flight += owed.frame_bytes;
+        if call.is_owed {
+            let kind = Kind::Sheltered;
+            let batches = if numbers { Batches::Numbered } else { owed.batches };
+            self.in_flight.push_back(InFlight { owed: Owed { kind, batches, ..owed }, frame: None });
+        }
+        self.shelter_mut().calls.insert(owed.seq, call);
+        for at in 0..batches {
+            self.enqueue(owed.seq, at, moment);
+        }
+        if batches == 0 {
+            self.finish_if_done(owed.seq, moment);
+        }
+    }
+
+    /// What becomes of a request, other than Produce, that should not go to the home now. `None`: it should.
+    pub(in crate::session) fn detour_plan(&self, frame: &[u8], api_key: i16, api_version: i16, now: u64) -> Option<Plan> {
+        let is_down = self.home == Home::Down && !self.home_backoff.is_due(now);
+        if is_down {
+            return self.plan_for(frame, api_key, api_version, false, now);
+        }
+        let shelter = self.shelter.as_ref()?;
+        if shelter.groups.is_empty() || api_key == api::FIND_COORDINATOR || !asks_coordinator(api_key) {
+            return None;
+        }
+        let (kind, id) = coordinator::coordinator_of(frame)?;
+        let key = GroupKey { kind, id: id.into() };
+        shelter.groups.contains_key(&key).then_some(Plan::Group(key))
+    }
+
+    /// Takes in a request that does not go to the home.
+    pub(in crate::session) fn shelter_request<O: Observer>(&mut self, owed: Owed, frame: Bytes, plan: Plan, moment: &Moment<'_, O>) {
+        self.bytes_in_flight += owed.frame_bytes;
+        self.in_flight.push_back(InFlight { owed: Owed { kind: Kind::Sheltered, ..owed }, frame: None });
+        self.shelter_errand(&owed, frame, Errand::new(plan), moment);
+    }
+
+    /// A home that is gone, and a request that nothing here can be done for.
+    pub(in crate::session) fn cannot_shelter(&self, api_key: i16) -> Option<Close> {
+        let bound = api::Api::of(api_key).is_none_or(|row| row.route == Route::Connection);
+        (self.home == Home::Down && bound)
+            .then(|| Close::new(CloseCause::BrokerClosed, format!("{} can only be answered by the broker that went", api::name(api_key))))
+    }
+}
+
+impl Shelter {
+    fn has_lane(&self, topic: TopicRef<'_>, partition: i32) -> bool {
+        self.lanes.keys().any(|(known, index)| *index == partition && known.as_ref() == topic)
+    }
+}
