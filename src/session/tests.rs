@@ -1,6 +1,7 @@
 //! Tables for each rule, and a property over whole conversations (`tests/conversation.rs`).
 
 mod conversation;
+mod simulation;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

@@ -119,10 +119,10 @@ impl Session {
         }
         self.home = Home::Down;
         self.home_was_lost = true;
+        self.take_in_flight(unwritten, moment, outbox)?;
         for lane in self.shelter_mut().lanes.values_mut() {
             lane.home_owes = 0;
         }
-        self.take_in_flight(unwritten, moment, outbox)?;
         self.pump(moment, outbox);
         Ok(())
     }

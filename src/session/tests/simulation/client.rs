@@ -1,0 +1,107 @@
+//! A client that pipelines Produce requests, reads its answers, and never sends anything twice.
+
+use std::collections::VecDeque;
+
+use super::{Dice, Kind, PARTITIONS, TOPIC, brokers::framed};
+
+/// What the client was told of one record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Told {
+    pub(super) partition: usize,
+    pub(super) value: u32,
+    pub(super) code: i16,
+}
+
+#[derive(Default)]
+pub(super) struct Producer {
+    next_value: [u32; PARTITIONS],
+    next_id: i32,
+    /// Requests without an answer: correlation id, and what is in them.
+    pub(super) waiting: VecDeque<(i32, Vec<(usize, u32)>)>,
+    pub(super) told: Vec<Told>,
+    unread: Vec<u8>,
+}
+
+impl Producer {
+    pub(super) fn request(&mut self, kind: Kind, dice: &mut Dice) -> Vec<u8> {
+        self.next_id += 1;
+        let (acks, producer_id) = match kind {
+            Kind::Window(acks) | Kind::Plain(acks) => (acks, -1),
+            Kind::Idempotent => (-1, 7),
+        };
+        let mut partitions: Vec<usize> = (0..PARTITIONS).filter(|_| dice.one_in(2)).collect();
+        if partitions.is_empty() {
+            partitions.push(dice.below(PARTITIONS));
+        }
+        let mut body = vec![0, 0, 0, 7];
+        body.extend(self.next_id.to_be_bytes());
+        body.extend([0, 1, b'c']);
+        body.extend((-1i16).to_be_bytes());
+        body.extend(acks.to_be_bytes());
+        body.extend(i32::MAX.to_be_bytes());
+        body.extend(1i32.to_be_bytes());
+        body.extend((TOPIC.len() as i16).to_be_bytes());
+        body.extend(TOPIC.as_bytes());
+        body.extend((partitions.len() as i32).to_be_bytes());
+        let mut records = Vec::new();
+        for partition in partitions {
+            let value = self.next_value[partition];
+            self.next_value[partition] += 1;
+            records.push((partition, value));
+            let batch = batch(value, producer_id);
+            body.extend((partition as i32).to_be_bytes());
+            body.extend((batch.len() as i32).to_be_bytes());
+            body.extend(batch);
+        }
+        if acks != 0 {
+            self.waiting.push_back((self.next_id, records));
+        }
+        framed(&body).to_vec()
+    }
+
+    /// Reads answers; they must be those of the oldest requests.
+    pub(super) fn read(&mut self, bytes: &[u8]) -> Result<(), String> {
+        self.unread.extend_from_slice(bytes);
+        while let Some(length) = self.unread.first_chunk::<4>().map(|field| u32::from_be_bytes(*field) as usize) {
+            if self.unread.len() < 4 + length {
+                return Ok(());
+            }
+            let frame: Vec<u8> = self.unread.drain(..4 + length).collect();
+            let id = i32::from_be_bytes(frame[4..8].try_into().unwrap());
+            let Some((expected, records)) = self.waiting.pop_front() else { return Err(format!("an answer to no request: {id}")) };
+            if id != expected {
+                return Err(format!("the answer of request {id} came where {expected} is the oldest"));
+            }
+            // One topic: its name, then the partitions (index, error, offset, append time, log start).
+            let mut at = 8 + 4 + 2 + TOPIC.len() + 4;
+            for _ in 0..records.len() {
+                let partition = i32::from_be_bytes(frame[at..at + 4].try_into().unwrap()) as usize;
+                let code = i16::from_be_bytes(frame[at + 4..at + 6].try_into().unwrap());
+                let value = records.iter().find(|(index, _)| *index == partition).ok_or("an answer for a partition that was not asked")?.1;
+                self.told.push(Told { partition, value, code });
+                at += 4 + 2 + 8 + 8 + 8;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn sent(&self, partition: usize) -> u32 {
+        self.next_value[partition]
+    }
+}
+
+/// A batch of one record, which is not looked at but for its number.
+fn batch(value: u32, producer_id: i64) -> Vec<u8> {
+    let mut batch = vec![0; 61];
+    batch.extend(value.to_be_bytes());
+    let length = (batch.len() - 12) as i32;
+    batch[8..12].copy_from_slice(&length.to_be_bytes());
+    batch[16] = 2;
+    batch[43..51].copy_from_slice(&producer_id.to_be_bytes());
+    batch[51..53].copy_from_slice(&(if producer_id < 0 { -1i16 } else { 0 }).to_be_bytes());
+    batch[53..57].copy_from_slice(&(if producer_id < 0 { -1 } else { value as i32 }).to_be_bytes());
+    batch[57..61].copy_from_slice(&1i32.to_be_bytes());
+    let crc = crc32c::crc32c(&batch[21..]);
+    batch[17..21].copy_from_slice(&crc.to_be_bytes());
+    batch
+}

@@ -1,0 +1,381 @@
+//! Everything together, step by step.
+
+use std::time::Duration;
+
+use bytes::BytesMut;
+
+use super::brokers::Brokers;
+use super::{Dice, Kind, NODES, PARTITIONS, Producer, TOPIC};
+use crate::cluster::leaders::{PartitionInfo, Topic};
+use crate::cluster::{Leader, Leaders};
+use crate::guard::{Absorb, HoldEnd, WindowScope};
+use crate::session::outbox::Wish;
+use crate::session::tests::{LIMITS, Seen, view};
+use crate::session::*;
+
+const MILLIS: u64 = 1_000_000;
+
+/// Longer than any trouble here: an error that reaches the client is one too many.
+const HOLD: Duration = Duration::from_secs(3600);
+
+/// Steps in which things happen; then everything is well again, and the rest must come to its end.
+const STEPS: usize = 220;
+
+/// A connection of the session to a broker.
+struct Connection {
+    /// `None`: the home.
+    detour: Option<DetourId>,
+    node: i32,
+    to_broker: Vec<u8>,
+    /// Arrived at the broker, and not yet a whole frame.
+    at_broker: Vec<u8>,
+    to_session: Vec<u8>,
+    read: BytesMut,
+}
+
+pub(super) struct World {
+    kind: Kind,
+    dice: Dice,
+    now: u64,
+    session: Session,
+    view: View,
+    leaders: Leaders,
+    policy: Policy,
+    seen: Seen,
+    outbox: Outbox,
+    brokers: Brokers,
+    client: Producer,
+    from_client: BytesMut,
+    connections: Vec<Connection>,
+    /// Records stored and answers given when the invariants were last looked at.
+    checked: (usize, usize),
+    pub(super) trace: Vec<String>,
+}
+
+impl World {
+    pub(super) fn new(kind: Kind, seed: u64) -> Self {
+        let windows = if matches!(kind, Kind::Window(_)) { vec![WindowScope::default()] } else { Vec::new() };
+        World {
+            kind,
+            dice: Dice(seed),
+            now: 1,
+            session: Session::new(Some(1), seed),
+            view: view(&[(1, "b1", 1), (2, "b2", 2), (3, "b3", 3)]),
+            leaders: Leaders::default(),
+            policy: Policy { absorb: Absorb::Always, windows, hold_produce_max: HOLD, ..Policy::default() },
+            checked: (0, 0),
+            seen: Seen::default(),
+            outbox: Outbox::default(),
+            brokers: Brokers::new(),
+            client: Producer::default(),
+            from_client: BytesMut::new(),
+            connections: Vec::new(),
+            trace: Vec::new(),
+        }
+    }
+
+    pub(super) fn run(&mut self) -> Result<(), String> {
+        self.learn_leaders();
+        for _ in 0..STEPS {
+            self.step(true)?;
+            self.check()?;
+        }
+        self.note("everything is well again".into());
+        for node in NODES {
+            self.brokers.up.insert(node, true);
+        }
+        for _ in 0..6_000 {
+            self.step(false)?;
+            self.check()?;
+            if self.session.is_at_rest() && self.client.waiting.is_empty() && self.from_client.is_empty() {
+                return self.check_end();
+            }
+        }
+        Err(format!("it does not come to rest: {} requests wait, {} are held", self.client.waiting.len(), self.session.held_requests()))
+    }
+
+    fn step(&mut self, trouble: bool) -> Result<(), String> {
+        self.now += (1 + self.dice.roll() % 20) * MILLIS;
+        match self.dice.below(if trouble { 20 } else { 12 }) {
+            0..=2 if trouble => self.client_sends()?,
+            0..=5 => self.carry_to_brokers(),
+            6..=8 => self.carry_to_session()?,
+            9 => self.learn_leaders(),
+            10 | 11 => {}
+            12 | 13 => self.client_sends()?,
+            14 => self.break_a_connection()?,
+            15 => {
+                let partition = self.dice.below(PARTITIONS);
+                self.brokers.move_leader(partition, &mut self.dice);
+                self.note(format!("partition {partition} is led by {}", self.brokers.partitions[partition].leader));
+            }
+            16 => self.stop_a_broker()?,
+            17 | 18 => self.start_a_broker(),
+            _ => self.now += self.dice.roll() % 200 * MILLIS,
+        }
+        self.look();
+        self.obey()
+    }
+
+    fn client_sends(&mut self) -> Result<(), String> {
+        if self.client.waiting.len() < 8 {
+            let request = self.client.request(self.kind, &mut self.dice);
+            self.note(format!("the client sends {} bytes", request.len()));
+            self.from_client.extend_from_slice(&request);
+        }
+        self.offer_client_bytes()
+    }
+
+    fn offer_client_bytes(&mut self) -> Result<(), String> {
+        let mut buffer = std::mem::take(&mut self.from_client);
+        let result = self.decide(|session, moment, outbox| session.on_client_bytes(&mut buffer, moment, outbox));
+        self.from_client = buffer;
+        result.map_err(|close| format!("the session ended: {close:?}"))
+    }
+
+    fn look(&mut self) {
+        if self.session.is_sheltering() {
+            self.decide(Session::pump);
+        }
+    }
+
+    fn decide<R>(&mut self, decision: impl FnOnce(&mut Session, &Moment<'_, Seen>, &mut Outbox) -> R) -> R {
+        let World { session, view, leaders, policy, seen, outbox, now, .. } = self;
+        let moment = Moment { now: *now, view, leaders, policy, observer: &*seen, limits: &LIMITS, held_bytes: 0 };
+        decision(session, &moment, outbox)
+    }
+
+    /// Does what the session wants done.
+    fn obey(&mut self) -> Result<(), String> {
+        for _ in 0..100 {
+            self.offer_client_bytes()?;
+            if std::mem::take(&mut self.outbox.dial) {
+                self.note("the home is dialled".into());
+                if !self.connect(None, 1) {
+                    self.lose_home(usize::MAX)?;
+                }
+            }
+            if let Some(home) = self.connections.iter_mut().find(|connection| connection.detour.is_none()) {
+                let n = self.outbox.to_home.len();
+                for piece in self.outbox.to_home.pieces() {
+                    home.to_broker.extend_from_slice(piece);
+                }
+                if n > 0 {
+                    self.outbox.to_home.advance(n);
+                    self.session.sent(self.now);
+                }
+            }
+            let Some(wish) = self.outbox.wishes.pop_front() else { break };
+            match wish {
+                Wish::Open { id, node_id } => {
+                    let node = node_id.unwrap_or(1 + self.dice.below(3) as i32);
+                    self.note(format!("detour {id} to {node}"));
+                    if !self.connect(Some(id), node) {
+                        self.decide(|session, moment, outbox| session.detour_lost(id, usize::MAX, moment, outbox));
+                    }
+                }
+                Wish::Send { id, bytes } => {
+                    if let Some(connection) = self.connections.iter_mut().find(|connection| connection.detour == Some(id)) {
+                        connection.to_broker.extend_from_slice(&bytes);
+                    }
+                }
+                Wish::Close { id } => self.connections.retain(|connection| connection.detour != Some(id)),
+            }
+        }
+        let answers: Vec<u8> = self.outbox.to_client.pieces().flat_map(|piece| piece.to_vec()).collect();
+        self.outbox.to_client.advance(answers.len());
+        self.outbox.ask_leaders.clear();
+        self.client.read(&answers)
+    }
+
+    fn connect(&mut self, detour: Option<DetourId>, node: i32) -> bool {
+        if !self.brokers.up[&node] {
+            self.note(format!("{node} refuses"));
+            return false;
+        }
+        self.connections.push(Connection { detour, node, to_broker: Vec::new(), at_broker: Vec::new(), to_session: Vec::new(), read: BytesMut::new() });
+        true
+    }
+
+    /// Some bytes of some connection arrive at its broker, which answers every whole frame.
+    fn carry_to_brokers(&mut self) {
+        if self.connections.is_empty() {
+            return;
+        }
+        let at = self.dice.below(self.connections.len());
+        let whole = self.dice.one_in(2);
+        let n = if whole { usize::MAX } else { 1 + self.dice.below(150) };
+        let World { connections, brokers, dice, trace, now, .. } = self;
+        let connection = &mut connections[at];
+        let n = n.min(connection.to_broker.len());
+        connection.at_broker.extend(connection.to_broker.drain(..n));
+        while let Some(length) = connection.at_broker.first_chunk::<4>().map(|field| u32::from_be_bytes(*field) as usize) {
+            if connection.at_broker.len() < 4 + length {
+                break;
+            }
+            let frame: Vec<u8> = connection.at_broker.drain(..4 + length).collect();
+            let answer = brokers.answer(connection.node, &frame, dice);
+            trace.push(format!("{:>6} ms: {} works on request {} of {:?}", *now / MILLIS, connection.node, frame[11], connection.detour));
+            if let Some(answer) = answer {
+                connection.to_session.extend_from_slice(&answer);
+            }
+        }
+    }
+
+    fn carry_to_session(&mut self) -> Result<(), String> {
+        if self.connections.is_empty() {
+            return Ok(());
+        }
+        let at = self.dice.below(self.connections.len());
+        let n = if self.dice.one_in(2) { usize::MAX } else { 1 + self.dice.below(60) };
+        let connection = &mut self.connections[at];
+        let n = n.min(connection.to_session.len());
+        let arrived: Vec<u8> = connection.to_session.drain(..n).collect();
+        connection.read.extend_from_slice(&arrived);
+        let (detour, mut read) = (connection.detour, std::mem::take(&mut connection.read));
+        match detour {
+            Some(id) => {
+                self.decide(|session, moment, outbox| session.on_detour_bytes(id, &mut read, moment, outbox));
+            }
+            None => {
+                self.decide(|session, moment, outbox| session.on_home_bytes(&mut read, moment, outbox))
+                    .map_err(|close| format!("the session ended: {close:?}"))?;
+            }
+        }
+        if let Some(connection) = self.connections.iter_mut().find(|connection| connection.detour == detour) {
+            connection.read = read;
+        }
+        Ok(())
+    }
+
+    /// A connection ends; what the broker got before it works on still, or has.
+    fn break_a_connection(&mut self) -> Result<(), String> {
+        if self.connections.is_empty() {
+            return Ok(());
+        }
+        let at = self.dice.below(self.connections.len());
+        self.break_at(at)
+    }
+
+    fn break_at(&mut self, at: usize) -> Result<(), String> {
+        let connection = self.connections.swap_remove(at);
+        self.note(format!("the connection to {} breaks (detour {:?})", connection.node, connection.detour));
+        // Bytes that had been handed to the socket are the broker's or lost; either way the session cannot tell.
+        if self.dice.one_in(2) && self.brokers.up[&connection.node] {
+            let mut bytes = connection.at_broker;
+            bytes.extend(connection.to_broker);
+            while let Some(length) = bytes.first_chunk::<4>().map(|field| u32::from_be_bytes(*field) as usize) {
+                if bytes.len() < 4 + length {
+                    break;
+                }
+                let frame: Vec<u8> = bytes.drain(..4 + length).collect();
+                self.brokers.answer(connection.node, &frame, &mut self.dice);
+            }
+        }
+        match connection.detour {
+            Some(id) => {
+                self.decide(|session, moment, outbox| session.detour_lost(id, 0, moment, outbox));
+                Ok(())
+            }
+            None => self.lose_home(self.outbox.to_home.len()),
+        }
+    }
+
+    fn lose_home(&mut self, unwritten: usize) -> Result<(), String> {
+        let close = Close::new(CloseCause::BrokerReset, "simulated");
+        self.decide(|session, moment, outbox| session.home_lost(unwritten, close, moment, outbox)).map_err(|close| format!("the session ended: {close:?}"))
+    }
+
+    fn stop_a_broker(&mut self) -> Result<(), String> {
+        let up: Vec<i32> = NODES.iter().copied().filter(|node| self.brokers.up[node]).collect();
+        if up.len() < 2 {
+            return Ok(());
+        }
+        let node = up[self.dice.below(up.len())];
+        self.note(format!("{node} stops"));
+        self.brokers.up.insert(node, false);
+        for partition in 0..PARTITIONS {
+            if self.brokers.partitions[partition].leader == node {
+                self.brokers.move_leader(partition, &mut self.dice);
+            }
+        }
+        while let Some(at) = self.connections.iter().position(|connection| connection.node == node) {
+            self.break_at(at)?;
+        }
+        if let Some(broker) = self.view.brokers.get_mut(&node) {
+            broker.reachable = false;
+        }
+        Ok(())
+    }
+
+    fn start_a_broker(&mut self) {
+        let node = NODES[self.dice.below(3)];
+        self.brokers.up.insert(node, true);
+        if let Some(broker) = self.view.brokers.get_mut(&node) {
+            broker.reachable = true;
+        }
+    }
+
+    /// What control tells: the truth, a little late.
+    fn learn_leaders(&mut self) {
+        let partitions = self.brokers.partitions.iter().enumerate().map(|(at, partition)| {
+            let leader = Leader { node_id: partition.leader, epoch: partition.epoch };
+            (at as i32, PartitionInfo { leader, last_leader: Some(leader), replicas: NODES.to_vec(), isr: NODES.to_vec() })
+        });
+        let topic = Topic { id: None, partitions: partitions.collect(), min_insync_replicas: None };
+        self.leaders.generation += 1;
+        self.leaders.topics.insert(TOPIC.into(), topic.into());
+    }
+
+    /// At every step: no duplicate, the client's order, and nothing acknowledged that is not there.
+    fn check(&mut self) -> Result<(), String> {
+        let now = (self.brokers.partitions.iter().map(|partition| partition.log.len()).sum(), self.client.told.len());
+        if std::mem::replace(&mut self.checked, now) == now {
+            return Ok(());
+        }
+        for (at, partition) in self.brokers.partitions.iter().enumerate() {
+            let values: Vec<u32> = partition.log.iter().map(|stored| stored.value).collect();
+            let ordered = values.windows(2).all(|pair| pair[0] < pair[1]);
+            if !ordered && !matches!(self.kind, Kind::Plain(_)) {
+                return Err(format!("partition {at} has {values:?}"));
+            }
+            let mut unique = values.clone();
+            unique.sort_unstable();
+            unique.dedup();
+            if unique.len() != values.len() {
+                return Err(format!("partition {at} has a duplicate: {values:?}"));
+            }
+            let missing = self.client.told.iter().find(|told| told.partition == at && told.code == 0 && !values.contains(&told.value));
+            if let Some(missing) = missing {
+                return Err(format!("acknowledged and not stored: {missing:?} in {values:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_end(&self) -> Result<(), String> {
+        let held = self.seen.guarded.borrow();
+        let began = held.iter().filter(|event| matches!(event, Event::HoldBegan { .. })).count();
+        let ended = held.iter().filter(|event| matches!(event, Event::HoldEnded { end: HoldEnd::Resent | HoldEnd::Answered, .. })).count();
+        if began != ended {
+            return Err(format!("{began} holds began and {ended} ended"));
+        }
+        if matches!(self.kind, Kind::Plain(_)) {
+            return Ok(());
+        }
+        if let Some(error) = self.client.told.iter().find(|told| told.code != 0) {
+            return Err(format!("an error reached the client: {error:?}"));
+        }
+        for (at, partition) in self.brokers.partitions.iter().enumerate() {
+            let expected = self.client.sent(at) as usize;
+            if partition.log.len() != expected {
+                return Err(format!("partition {at} has {} of {expected} records", partition.log.len()));
+            }
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, line: String) {
+        self.trace.push(format!("{:>6} ms: {line}", self.now / MILLIS));
+    }
+}
