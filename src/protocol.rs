@@ -7,6 +7,7 @@
 
 pub mod patch;
 pub mod peek;
+pub mod produce;
 pub mod schema;
 pub mod versions;
 
