@@ -8,6 +8,7 @@
 #[cfg(test)]
 pub(in crate::protocol) mod arbitrary;
 mod table;
+pub(in crate::protocol) mod tree;
 
 use crate::wire::{Cursor, WireError};
 
@@ -36,33 +37,33 @@ pub fn error_codes(api_key: i16, api_version: i16, body: &[u8], on_error: &mut d
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
+pub(in crate::protocol) enum Kind {
     Request,
     Response,
 }
 
 /// One message in a range of versions.
-struct Message {
-    api_key: i16,
-    kind: Kind,
-    first: i16,
+pub(in crate::protocol) struct Message {
+    pub(in crate::protocol) api_key: i16,
+    pub(in crate::protocol) kind: Kind,
+    pub(in crate::protocol) first: i16,
     last: i16,
-    flexible_since: i16,
-    fields: &'static [Field],
+    pub(in crate::protocol) flexible_since: i16,
+    pub(in crate::protocol) fields: &'static [Field],
 }
 
-struct Field {
-    name: &'static str,
-    shape: Shape,
-    first: i16,
+pub(in crate::protocol) struct Field {
+    pub(in crate::protocol) name: &'static str,
+    pub(in crate::protocol) shape: Shape,
+    pub(in crate::protocol) first: i16,
     last: i16,
     null_first: i16,
     null_last: i16,
     /// In the section of tagged fields, under this number.
-    tag: Option<u32>,
+    pub(in crate::protocol) tag: Option<u32>,
 }
 
-enum Shape {
+pub(in crate::protocol) enum Shape {
     /// So many bytes.
     Fixed(usize),
     /// INT16, and its name says that it is an error code.
@@ -89,16 +90,16 @@ impl Field {
         Field { tag: Some(tag), ..self }
     }
 
-    fn is_in(&self, version: i16) -> bool {
+    pub(in crate::protocol) fn is_in(&self, version: i16) -> bool {
         (self.first..=self.last).contains(&version)
     }
 
-    fn is_nullable(&self, version: i16) -> bool {
+    pub(in crate::protocol) fn is_nullable(&self, version: i16) -> bool {
         (self.null_first..=self.null_last).contains(&version)
     }
 }
 
-fn message(kind: Kind, api_key: i16, version: i16) -> Option<&'static Message> {
+pub(in crate::protocol) fn message(kind: Kind, api_key: i16, version: i16) -> Option<&'static Message> {
     let from = table::MESSAGES.partition_point(|message| (message.api_key, message.kind, message.last) < (api_key, kind, version));
     table::MESSAGES.get(from).filter(|message| message.api_key == api_key && message.kind == kind && version >= message.first)
 }
@@ -109,6 +110,12 @@ fn walk(kind: Kind, api_key: i16, version: i16, body: &[u8], on_error: &mut dyn 
     let mut walk = Walk { cursor: Cursor::new(body), version, flexible: version >= message.flexible_since, on_error };
     walk.fields(message.fields)?;
     Ok(walk.cursor.position())
+}
+
+/// Where a response body that is well-formed ends.
+#[cfg(test)]
+pub(in crate::protocol) fn walk_length(api_key: i16, version: i16, body: &[u8]) -> usize {
+    walk(Kind::Response, api_key, version, body, &mut |_| {}).unwrap()
 }
 
 struct Walk<'a, 'e> {
