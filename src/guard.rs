@@ -5,5 +5,5 @@
 pub mod event;
 pub mod policy;
 
-pub use event::{Event, HoldEnd};
+pub use event::{ClientRef, Event, HoldEnd, NotNumbered};
 pub use policy::{Absorb, Policy, Scope, WindowScope};

@@ -26,6 +26,7 @@ pub use close::{Close, CloseCause};
 pub use outbox::Outbox;
 
 use crate::cluster::View;
+use crate::guard;
 use in_flight::InFlight;
 use responses::Response;
 use sasl::Sasl;
@@ -41,6 +42,9 @@ pub trait Observer {
     fn error(&self, api_key: i16, code: i16);
     /// Reading from the client paused.
     fn paused(&self, reason: Pause);
+    /// The guard did something. Off the hot path but for [`guard::Event::AcksRaised`] and [`guard::Event::Numbered`]: an implementation may take a
+    /// lock that no other session's thread takes. An observer of the plain wire has no use for it.
+    fn guard(&self, _client: guard::ClientRef<'_>, _event: guard::Event) {}
 }
 
 /// Why reading from a client paused.
