@@ -220,13 +220,13 @@ impl Control {
             match (old.reachable, broker.reachable) {
                 (true, false) => {
                     let error = self.failures.get(&broker.upstream).map_or("", |failure| failure.problem.as_str());
-                    BrokerChanged::Lost { node_id, error: &error }.emit();
                     self.telemetry.broker_lost(node_id, SystemTime::now());
+                    BrokerChanged::Lost { node_id, error: &error }.emit();
                 }
                 // The first answer of a broker is no return.
                 (false, true) if old.offer.is_some() => {
-                    BrokerChanged::Back { node_id }.emit();
                     self.telemetry.broker_back(node_id, SystemTime::now());
+                    BrokerChanged::Back { node_id }.emit();
                 }
                 (false, true) | (true, true) | (false, false) => {}
             }
