@@ -6,6 +6,8 @@
 //! | `GET /readyz` | 200 or 503, with every check by name |
 //! | `GET /metrics` | OpenMetrics text |
 //! | `GET /v1/status` | [`status::Status`] |
+//! | `GET /v1/report?episode=last\|N` | [`report::Report`]: what the guard did in a maintenance window or a restart |
+//! | `GET /v1/report/episodes` | [`report::Episodes`] |
 //! | `GET /v1/config` | every key with value, default and when a change applies |
 //! | `POST /v1/reload` | [`Reloaded`], or 422 with every error of the file |
 
@@ -14,6 +16,7 @@ mod clock;
 mod handlers;
 mod http;
 pub mod readiness;
+pub mod report;
 pub mod status;
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod config;
 mod demo;
 mod output;
 mod reload;
+mod report;
 mod run;
 mod status;
 
@@ -85,6 +86,7 @@ Examples:
   leeward run --config config/leeward.toml
   leeward config check --config config/leeward.toml
   leeward status --watch
+  leeward report
   leeward reload
   leeward demo
 
@@ -104,6 +106,8 @@ enum Command {
     Run(run::Run),
     /// Show what a running Leeward does.
     Status(status::StatusArgs),
+    /// Show what the guard did in a maintenance window or a restart of a broker.
+    Report(report::ReportArgs),
     /// Check, show and explain the configuration.
     Config(config::ConfigArgs),
     /// Have a running Leeward read its configuration again.
@@ -117,6 +121,7 @@ impl Command {
         match self {
             Command::Run(command) => command.run(),
             Command::Status(command) => command.run(output),
+            Command::Report(command) => command.run(output),
             Command::Config(command) => command.run(output),
             Command::Reload(command) => command.run(output),
             Command::Demo(command) => command.run(output),

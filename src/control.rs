@@ -9,7 +9,7 @@ mod link;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use tokio::sync::{mpsc, watch};
 
@@ -72,6 +72,7 @@ impl Control {
             }
             LinkEvent::Metadata { address, reported } => {
                 self.telemetry.refresh_done();
+                self.telemetry.settle(SystemTime::now());
                 self.membership.opened(&address);
                 self.report(&Reporter::Broker(address), reported, listeners);
             }
@@ -219,10 +220,14 @@ impl Control {
             match (old.reachable, broker.reachable) {
                 (true, false) => {
                     let error = self.failures.get(&broker.upstream).map_or("", |failure| failure.problem.as_str());
+                    self.telemetry.broker_lost(node_id, SystemTime::now());
                     BrokerChanged::Lost { node_id, error: &error }.emit();
                 }
                 // The first answer of a broker is no return.
-                (false, true) if old.offer.is_some() => BrokerChanged::Back { node_id }.emit(),
+                (false, true) if old.offer.is_some() => {
+                    self.telemetry.broker_back(node_id, SystemTime::now());
+                    BrokerChanged::Back { node_id }.emit();
+                }
                 (false, true) | (true, true) | (false, false) => {}
             }
         }

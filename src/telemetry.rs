@@ -7,6 +7,7 @@ mod counter;
 mod error_names;
 pub mod events;
 mod histogram;
+pub mod ledger;
 pub mod logs;
 pub mod names;
 mod process;
@@ -20,12 +21,14 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 pub use process::ProcessFigures;
 pub use totals::Totals;
 pub use worker::{Refusal, Side, WorkerMetrics};
 
 use crate::cluster::View;
+use ledger::{Episode, EpisodeKind, Ledger, Which};
 use render::Scrape;
 use worker::Shard;
 
@@ -38,6 +41,8 @@ pub struct Telemetry {
     refreshes_failed: AtomicU64,
     reloads_done: AtomicU64,
     reloads_failed: AtomicU64,
+    windows_open: AtomicU64,
+    ledger: Ledger,
 }
 
 impl Telemetry {
@@ -45,6 +50,7 @@ impl Telemetry {
     pub fn new(workers: usize) -> (Arc<Self>, Vec<WorkerMetrics>) {
         let shards: Vec<_> = (0..workers).map(|_| Arc::new(Shard::default())).collect();
         let writers = shards.iter().map(|shard| WorkerMetrics::new(Arc::clone(shard))).collect();
+        let ledger = Ledger::new(shards.iter().map(|shard| Arc::clone(&shard.page)).collect());
         let telemetry = Self {
             shards,
             view: Mutex::default(),
@@ -52,13 +58,15 @@ impl Telemetry {
             refreshes_failed: AtomicU64::new(0),
             reloads_done: AtomicU64::new(0),
             reloads_failed: AtomicU64::new(0),
+            windows_open: AtomicU64::new(0),
+            ledger,
         };
         (Arc::new(telemetry), writers)
     }
 
     /// The exposition for Prometheus, in OpenMetrics text ([`Telemetry::CONTENT_TYPE`]).
     pub fn render(&self) -> String {
-        render::render(Scrape { totals: self.totals(), cluster: self.cluster(), process: ProcessFigures::read() })
+        render::render(Scrape { totals: self.totals(), guard: self.ledger.totals(), cluster: self.cluster(), process: ProcessFigures::read() })
     }
 
     /// The media type of [`Telemetry::render`].
@@ -92,6 +100,46 @@ impl Telemetry {
         self.reloads_failed.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// So many maintenance windows are open now.
+    pub fn set_windows_open(&self, count: usize) {
+        self.windows_open.store(counter::wide(count), Ordering::Relaxed);
+    }
+
+    /// A window opened (once for each), at `at`. While one is open, a further one joins its episode; a loss of the last minute becomes part of it.
+    pub fn episode_began(&self, kind: EpisodeKind, reason: &str, at: SystemTime) {
+        self.ledger.began(kind, reason, at);
+    }
+
+    /// What began is over (once for each beginning). The episode ends with the last of them, when no broker is away and nothing is held.
+    pub fn episode_ended(&self, at: SystemTime) {
+        self.ledger.ended(at);
+    }
+
+    /// A broker that had answered does not any more.
+    pub fn broker_lost(&self, node_id: i32, at: SystemTime) {
+        self.ledger.broker_lost(node_id, at);
+    }
+
+    /// It answers again.
+    pub fn broker_back(&self, node_id: i32, at: SystemTime) {
+        self.ledger.broker_back(node_id, at);
+    }
+
+    /// Ends the present episode if nothing keeps it open any more; to be called now and then.
+    pub fn settle(&self, at: SystemTime) {
+        self.ledger.settle(at);
+    }
+
+    /// Every episode that is kept, newest first, with its sums but without its [`Episode::account`].
+    pub fn episodes(&self, at: SystemTime) -> Vec<Episode> {
+        self.ledger.episodes(at)
+    }
+
+    /// One episode with everything.
+    pub fn episode(&self, which: Which, at: SystemTime) -> Option<Episode> {
+        self.ledger.episode(which, at)
+    }
+
     fn cluster(&self) -> ClusterFigures {
         let view = self.view.lock().unwrap_or_else(PoisonError::into_inner).clone();
         ClusterFigures {
@@ -101,6 +149,7 @@ impl Telemetry {
             refreshes_failed: self.refreshes_failed.load(Ordering::Relaxed),
             reloads_done: self.reloads_done.load(Ordering::Relaxed),
             reloads_failed: self.reloads_failed.load(Ordering::Relaxed),
+            windows_open: self.windows_open.load(Ordering::Relaxed),
         }
     }
 }
@@ -120,4 +169,5 @@ struct ClusterFigures {
     refreshes_failed: u64,
     reloads_done: u64,
     reloads_failed: u64,
+    windows_open: u64,
 }

@@ -106,6 +106,8 @@ fn wrong_arguments_are_usage() {
         &["run", "--colour"],
         &["status", "-o", "xml"],
         &["status", "--admin", "nope"],
+        &["report", "--episode", "first"],
+        &["report", "--list", "--by", "api"],
         &["config", "check", "--set", "a"],
         &["demo", "--seconds", "0"],
     ] {
@@ -117,7 +119,15 @@ fn wrong_arguments_are_usage() {
 
 #[test]
 fn help_and_version_are_not_errors() {
-    for arguments in [&["--help"][..], &["run", "--help"], &["status", "--help"], &["config", "show", "--help"], &["reload", "--help"], &["demo", "--help"]] {
+    for arguments in [
+        &["--help"][..],
+        &["run", "--help"],
+        &["status", "--help"],
+        &["config", "show", "--help"],
+        &["reload", "--help"],
+        &["report", "--help"],
+        &["demo", "--help"],
+    ] {
         let ran = leeward(arguments);
         assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
         assert!(ran.out.contains("Example"), "{arguments:?}: {}", ran.out);
@@ -128,7 +138,7 @@ fn help_and_version_are_not_errors() {
 #[test]
 fn nobody_on_the_admin_port_is_said() {
     let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address").to_string();
-    for command in ["status", "reload"] {
+    for command in ["status", "reload", "report"] {
         let ran = leeward(&[command, "--admin", &free]);
         assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""));
         assert!(ran.err.contains("nothing listens there; start it (leeward run)"), "{}", ran.err);
@@ -311,5 +321,41 @@ async fn a_running_leeward_is_seen_reloaded_and_ended() {
     running.logged("ended");
     assert_eq!(running.process.wait().expect("it ends").code(), Some(0));
     assert_eq!(leeward(&["status", "--admin", &admin]).code, Some(1));
+    sandbox.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_is_reported() {
+    let sandbox = Sandbox::start(SandboxConfig::default()).await.expect("a cluster");
+    let running = Running::start(&sandbox.bootstrap());
+    let admin = running.admin.clone();
+    assert_eq!(leeward(&["status", "--admin", &admin, "--wait", "--timeout", "30"]).code, Some(0));
+    let started = Instant::now();
+    while !leeward(&["status", "--admin", &admin]).out.contains("3 of 3 brokers reachable") {
+        assert!(started.elapsed() < Duration::from_secs(30), "{}", leeward(&["status", "--admin", &admin]).out);
+    }
+    let ran = leeward(&["report", "--admin", &admin]);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""));
+    assert!(ran.err.contains("nothing to report") && ran.err.contains("restart a broker"), "{}", ran.err);
+    assert_eq!(leeward(&["report", "--admin", &admin, "--list"]).out, "since Leeward started no maintenance window was open and no broker was lost\n");
+
+    let node = sandbox.brokers().last().expect("a broker").0;
+    sandbox.kill(node).expect("killed");
+    assert_eq!(running.logged("broker does not answer")["node_id"], node);
+    let ran = leeward(&["report", "--admin", &admin]);
+    assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
+    assert!(ran.out.starts_with(&format!("broker {node} was lost, since ")) && ran.out.contains(&format!("not back: broker {node}\n")), "{}", ran.out);
+    assert!(ran.out.contains("1 broker restart: 0 errors absorbed") && ran.out.lines().all(|line| line.chars().count() <= 100), "{}", ran.out);
+
+    sandbox.start_broker(node).await.expect("started");
+    assert_eq!(running.logged("broker answers")["node_id"], node);
+    let ran = leeward(&["report", "--admin", &admin, "-o", "json", "--episode", "1"]);
+    let report: serde_json::Value = serde_json::from_str(&ran.out).expect("JSON");
+    assert_eq!((ran.code, report["episode"]["kind"].as_str(), report["brokers"][0]["node_id"].as_i64()), (Some(0), Some("restart"), Some(node.into())));
+    assert!(report["episode"]["ended"].is_string() && report["brokers"][0]["restarts"][0]["back"].is_string(), "{report:#}");
+    let ran = leeward(&["report", "--admin", &admin, "--list"]);
+    assert!(ran.code == Some(0) && ran.out.contains(&format!("broker {node} was lost")), "{}", ran.out);
+    let ran = leeward(&["report", "--admin", &admin, "--episode", "2"]);
+    assert!(ran.code == Some(1) && ran.err.contains("leeward report --list"), "{}", ran.err);
     sandbox.shutdown().await;
 }

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use super::api::{ApiError, VERSION_HEADER};
 use super::readiness::check;
+use super::report;
 use super::status::Status;
 use super::{AdminCommand, AdminState};
 use crate::telemetry::Telemetry;
@@ -31,6 +32,7 @@ pub fn router(state: AdminState) -> Router {
         .route("/v1/status", get(status))
         .route("/v1/config", get(config))
         .route("/v1/reload", post(reload))
+        .merge(report::routes())
         .fallback(no_such_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn(not_from_a_page))
@@ -81,7 +83,11 @@ async fn reload(State(state): State<AdminState>) -> Response {
 
 async fn no_such_path(uri: Uri) -> Response {
     let error = format!("there is no {}", uri.path());
-    refuse(StatusCode::NOT_FOUND, &error, "there are GET /livez, /readyz, /metrics, /v1/status, /v1/config and POST /v1/reload")
+    refuse(
+        StatusCode::NOT_FOUND,
+        &error,
+        "there are GET /livez, /readyz, /metrics, /v1/status, /v1/config, /v1/report, /v1/report/episodes and POST /v1/reload",
+    )
 }
 
 async fn wrong_method(method: Method, uri: Uri) -> Response {
@@ -90,7 +96,7 @@ async fn wrong_method(method: Method, uri: Uri) -> Response {
     refuse(StatusCode::METHOD_NOT_ALLOWED, &error, &format!("send {right}"))
 }
 
-fn refuse(code: StatusCode, error: &str, hint: &str) -> Response {
+pub(super) fn refuse(code: StatusCode, error: &str, hint: &str) -> Response {
     (code, Json(ApiError { error: error.to_owned(), hint: hint.to_owned(), config_errors: Vec::new() })).into_response()
 }
 

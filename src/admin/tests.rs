@@ -60,6 +60,61 @@ fn readiness_tells_the_truth() {
     assert_eq!(details, ["1 bound", "2 brokers known", "1 of 2 reachable; not: 2", "not ending"]);
 }
 
+fn told(telemetry: &Telemetry, worker: &crate::telemetry::WorkerMetrics) {
+    use crate::guard::{ClientRef, Event, HoldEnd};
+    use crate::session::Observer;
+    use crate::telemetry::ledger::EpisodeKind;
+    let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+    let client = |node_id| ClientRef { client_id: "orders \"eu\"", node_id };
+    telemetry.episode_began(EpisodeKind::Window, "upgrade", at(100));
+    telemetry.broker_lost(1, at(110));
+    worker.guard(client(Some(1)), Event::Absorbed { api_key: 0, code: 6 });
+    worker.guard(client(Some(1)), Event::HoldBegan { api_key: 0, frame_bytes: 9 });
+    worker.guard(client(Some(1)), Event::HoldEnded { api_key: 0, frame_bytes: 9, end: HoldEnd::Resent, nanos: 1_500_000_000 });
+    worker.guard(client(None), Event::Reached { api_key: 3, code: 5 });
+    telemetry.broker_back(1, at(120));
+    telemetry.episode_ended(at(160));
+    telemetry.episode_began(EpisodeKind::Window, "next", at(200));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_ledger_is_reported() {
+    use super::report::{Episodes, Report};
+    let (telemetry, workers) = Telemetry::new(1);
+    let running = start_with(nothing, Arc::clone(&telemetry)).await;
+    let (code, body) = running.ask("GET", "/v1/report").await;
+    assert!(code == 404 && body.contains("nothing to report"), "{code} {body}");
+    assert_eq!(running.ask("GET", "/v1/report/episodes").await, (200, "{\"episodes\":[]}".to_owned()));
+
+    told(&telemetry, &workers[0]);
+    let (code, body) = running.ask("GET", "/v1/report?episode=1").await;
+    let report: Report = serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {body}"));
+    let episode = &report.episode;
+    assert_eq!((code, episode.kind.as_str(), episode.reason.as_str(), episode.began.as_str()), (200, "window", "upgrade", "1970-01-01T00:01:40Z"));
+    assert_eq!((episode.seconds, episode.broker_restarts, episode.absorbed, episode.reached, episode.longest_hold_seconds), (60.0, 1, 1, 1, 1.5));
+    assert_eq!((report.total.holds.begun, report.total.holds.resent, report.total.holds.held), (1, 1, 0));
+    let brokers: Vec<_> =
+        report.brokers.iter().map(|broker| (broker.node_id, broker.restarts.len(), broker.counts.absorbed(), broker.counts.reached())).collect();
+    assert_eq!(brokers, [(Some(1), 1, 1, 0), (None, 0, 0, 1)]);
+    assert_eq!(report.brokers[0].restarts[0].seconds, Some(10.0));
+    let clients: Vec<_> = report.clients.iter().map(|row| (row.client_id.as_str(), row.api.as_str(), row.counts.reached_errors.len())).collect();
+    assert_eq!(clients, [("orders \"eu\"", "Metadata", 1), ("orders \"eu\"", "Produce", 0)]);
+
+    let last: Report = serde_json::from_str(&running.ask("GET", "/v1/report?episode=last").await.1).unwrap();
+    assert_eq!((last.episode.number, last.episode.ended, last.brokers.len(), last.clients.len()), (2, None, 0, 0));
+    let listed: Episodes = serde_json::from_str(&running.ask("GET", "/v1/report/episodes").await.1).unwrap();
+    assert_eq!(listed.episodes.iter().map(|head| (head.number, head.absorbed, head.reached)).collect::<Vec<_>>(), [(2, 0, 0), (1, 1, 1)]);
+    for (path, expected) in
+        [("/v1/report?episode=9", 404), ("/v1/report?episode=first", 400), ("/v1/report?episod=1", 400), ("/v1/report?episode=1&episode=2", 400)]
+    {
+        let (code, body) = running.ask("GET", path).await;
+        let error: ApiError = serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {body}"));
+        assert!(code == expected && !error.hint.is_empty(), "{path}: {code} {error:?}");
+    }
+    assert_eq!(running.ask("POST", "/v1/report").await.0, 405);
+    running.stop().await;
+}
+
 /// An endpoint on a free port; commands are answered by `reply`.
 struct Running {
     address: SocketAddr,
@@ -69,6 +124,10 @@ struct Running {
 }
 
 async fn start(reply: fn() -> Result<Reloaded, ConfigErrors>) -> Running {
+    start_with(reply, Telemetry::new(1).0).await
+}
+
+async fn start_with(reply: fn() -> Result<Reloaded, ConfigErrors>, telemetry: Arc<Telemetry>) -> Running {
     let upstream = Override { key: "upstream.bootstrap".to_owned(), flag: String::new(), text: "127.0.0.1:9092".to_owned() };
     let config = Config::from_parts(None, &[upstream]).unwrap();
     let (commands, mut asked) = mpsc::channel(1);
@@ -81,7 +140,7 @@ async fn start(reply: fn() -> Result<Reloaded, ConfigErrors>) -> Running {
         view: Arc::new(ArcSwap::from_pointee(View::default())),
         config: Arc::new(ArcSwap::from_pointee(config)),
         readiness: Arc::default(),
-        telemetry: Telemetry::new(1).0,
+        telemetry,
         commands,
         started: Started { at: SystemTime::UNIX_EPOCH, instant: Instant::now() },
     };

@@ -162,7 +162,7 @@ fn percent(used: u64, max: u64) -> String {
 }
 
 /// The two largest units: `3h12m`.
-fn relative(seconds: f64) -> String {
+pub(super) fn relative(seconds: f64) -> String {
     let seconds = Duration::try_from_secs_f64(seconds).map_or(0, |uptime| uptime.as_secs());
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
     match (days, hours, minutes) {

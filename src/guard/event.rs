@@ -1,12 +1,12 @@
 //! What sessions tell of the guard's work; the ledger and the metrics are made of it. All of it is off the hot path except [`Event::AcksRaised`] and
 //! [`Event::Numbered`], which come once for a Produce inside a window.
 
-/// Whose traffic it was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Whose traffic an event is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ClientRef<'a> {
-    /// Empty: it gave none.
+    /// As the request's header has it; empty where there is none.
     pub client_id: &'a str,
-    /// The node whose virtual broker it is connected to; `None` for the bootstrap endpoint.
+    /// The broker that the session's virtual broker stands for; `None` at the bootstrap endpoint.
     pub node_id: Option<i32>,
 }
 
@@ -21,7 +21,7 @@ pub enum Event {
     HomeLost,
     /// A home upstream that was lost is up again.
     HomeBack,
-    /// A request is kept unanswered until it can be sent again.
+    /// A request is kept unanswered until it can be sent again. Told with the same client as its [`Event::HoldEnded`].
     HoldBegan { api_key: i16, frame_bytes: usize },
     /// Its hold is over. For each [`Event::HoldBegan`] there is exactly one.
     HoldEnded { api_key: i16, frame_bytes: usize, end: HoldEnd, nanos: u64 },

@@ -10,10 +10,12 @@ use prometheus_client::registry::{Registry, Unit as OpenMetricsUnit};
 use super::ClusterFigures;
 use super::error_names;
 use super::histogram::HistogramTotals;
+use super::ledger::{Codes, Figures, GuardTotals};
 use super::names::{self, Kind, Metric, Unit};
 use super::process::ProcessFigures;
 use super::totals::{ApiTotals, Totals};
-use super::worker::{Refusal, Side};
+use super::worker::{Refusal, Side, api_index, api_name};
+use crate::guard::{HoldEnd, NotNumbered};
 use crate::session::{CloseCause, Pause};
 use crate::wire::{Api, api};
 
@@ -21,6 +23,7 @@ use crate::wire::{Api, api};
 #[derive(Debug)]
 pub(super) struct Scrape {
     pub(super) totals: Totals,
+    pub(super) guard: GuardTotals,
     pub(super) cluster: ClusterFigures,
     pub(super) process: ProcessFigures,
 }
@@ -42,6 +45,7 @@ impl Collector for Scrape {
         let mut out = Out { encoder };
         self.traffic(&mut out)?;
         self.in_flight(&mut out)?;
+        self.guard(&mut out)?;
         self.sessions(&mut out)?;
         self.sockets(&mut out)?;
         self.cluster(&mut out)?;
@@ -71,6 +75,27 @@ impl Scrape {
         out.gauges(&names::IN_FLIGHT_BYTES, [([], self.totals.in_flight_bytes)])?;
         out.gauges(&names::HELD_REQUESTS, [([], self.totals.held_requests)])?;
         out.gauges(&names::HELD_BYTES, [([], self.totals.held_bytes)])
+    }
+
+    fn guard(&self, out: &mut Out<'_>) -> fmt::Result {
+        let count = |read: fn(&Figures) -> u64| self.guarded().map(move |(name, figures)| ([("api", name)], read(figures)));
+        let produce = self.guard.apis.first().map_or(&self.guard.connections, |figures| figures);
+        out.counters(&names::ABSORBED_ERRORS, self.codes(&ABSORBED_ALWAYS, |figures| &figures.absorbed))?;
+        out.counters(&names::ABSORBED_LOSSES, count(|figures| figures.losses))?;
+        out.counters(&names::HOLDS, count(|figures| figures.holds_begun))?;
+        let ends = self.guarded().flat_map(|(name, figures)| HoldEnd::ALL.map(|end| ([("api", name), ("end", end.label())], figures.ended(end))));
+        out.counters(&names::HOLD_ENDS, ends)?;
+        out.histograms(&names::HOLD_TIME, [([], &self.guard.hold_time)])?;
+        out.counters(&names::ACKS_RAISED, [([], produce.acks_raised)])?;
+        out.counters(&names::NUMBERED, [([], produce.numbered)])?;
+        let not_numbered = NotNumbered::ALL.iter().zip(produce.not_numbered);
+        out.counters(&names::NOT_NUMBERED, not_numbered.map(|(reason, count)| ([("reason", reason.label())], count)))?;
+        out.counters(&names::DUPLICATES_DROPPED, [([], produce.duplicates_dropped)])?;
+        out.counters(&names::RESENT, count(|figures| figures.resent))?;
+        out.counters(&names::REACHED_ERRORS, self.codes(&REACHED_ALWAYS, |figures| &figures.reached))?;
+        out.counters(&names::HOME_LOST, [([], self.guard.connections.homes_lost)])?;
+        out.counters(&names::HOME_BACK, [([], self.guard.connections.homes_back)])?;
+        out.gauges(&names::WINDOWS_OPEN, [([], self.cluster.windows_open)])
     }
 
     fn sessions(&self, out: &mut Out<'_>) -> fmt::Result {
@@ -123,13 +148,39 @@ impl Scrape {
 
     /// API keys that were seen, and those that a dashboard is built on, seen or not.
     fn seen(&self) -> impl Iterator<Item = (&'static str, &ApiTotals)> {
-        const ALWAYS: [i16; 4] = [api::PRODUCE, api::FETCH, api::METADATA, api::API_VERSIONS];
         let names = Api::all().iter().map(|api| (api.name, ALWAYS.contains(&api.key))).chain([("Unknown", false)]);
         let rows = names.zip(&self.totals.apis);
         rows.filter(|((_, always), api)| *always || api.requests > 0 || api.broker_time.count() > 0 || api.errors.iter().any(|count| *count > 0))
             .map(|((name, _), api)| (name, api))
     }
+
+    /// The guard's rows, as [`Scrape::seen`].
+    fn guarded(&self) -> impl Iterator<Item = (&'static str, &Figures)> {
+        let rows = self.guard.apis.iter().enumerate();
+        let is_shown = |index: usize, figures: &Figures| ALWAYS.iter().any(|key| api_index(*key) == index) || *figures != Figures::default();
+        rows.filter(move |(index, figures)| is_shown(*index, figures)).map(|(index, figures)| (api_name(index), figures))
+    }
+
+    /// Counts by API and error: those that were seen, and those of `always`.
+    fn codes<'a>(
+        &'a self,
+        always: &'a [(&'static str, &'static str)],
+        read: fn(&Figures) -> &Codes,
+    ) -> impl Iterator<Item = ([(&'static str, &'static str); 2], u64)> + 'a {
+        let seen = move || self.guarded().flat_map(move |(api, figures)| read(figures).by_name().map(move |(error, count)| ((api, error), count)));
+        let unseen = always.iter().filter(move |pair| !seen().any(|(other, _)| other == **pair)).map(|pair| (*pair, 0));
+        seen().chain(unseen).map(|((api, error), count)| ([("api", api), ("error", error)], count))
+    }
 }
+
+/// API keys that a dashboard is built on.
+const ALWAYS: [i16; 4] = [api::PRODUCE, api::FETCH, api::METADATA, api::API_VERSIONS];
+
+/// What a moved leader looks like: the pairs of API and error that every restart brings, so their counters are there before it.
+const ABSORBED_ALWAYS: [(&str, &str); 2] = [("Produce", "NOT_LEADER_OR_FOLLOWER"), ("Fetch", "NOT_LEADER_OR_FOLLOWER")];
+
+/// What a Produce that cannot be sheltered ends with: alerts are built on it.
+const REACHED_ALWAYS: [(&str, &str); 2] = [("Produce", "NOT_LEADER_OR_FOLLOWER"), ("Produce", "REQUEST_TIMED_OUT")];
 
 fn results(done: u64, failed: u64) -> [([(&'static str, &'static str); 1], u64); 2] {
     [([("result", "done")], done), ([("result", "failed")], failed)]

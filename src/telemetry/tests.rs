@@ -8,6 +8,7 @@ use super::names::{Kind, METRICS};
 use super::*;
 use crate::cluster::Broker;
 use crate::config::{ConfigErrors, HostPort};
+use crate::guard::{ClientRef, Event, HoldEnd, NotNumbered};
 use crate::session::{CloseCause, Observer, Pause};
 
 /// Names of the families that `text` describes, in their order, with unit but without `_total`.
@@ -41,9 +42,29 @@ fn busy() -> Arc<Telemetry> {
         metrics.in_flight(2, 200);
         metrics.held(1, 100);
         metrics.buffers(3, 5);
+        let client = ClientRef { client_id: "a-client-of-ours", node_id: Some(1) };
+        for event in [
+            Event::Absorbed { api_key: 0, code: 6 },
+            Event::Absorbed { api_key: 13, code: 15 },
+            Event::AbsorbedLoss { api_key: 0 },
+            Event::HoldBegan { api_key: 0, frame_bytes: 10 },
+            Event::HoldBegan { api_key: 0, frame_bytes: 10 },
+            Event::HoldEnded { api_key: 0, frame_bytes: 10, end: HoldEnd::Resent, nanos: 2_000_000 },
+            Event::AcksRaised,
+            Event::Numbered { batches: 4 },
+            Event::NotNumbered { reason: NotNumbered::OldFormat },
+            Event::DuplicateDropped,
+            Event::Resent { api_key: 0 },
+            Event::Reached { api_key: 0, code: 7 },
+            Event::HomeLost,
+            Event::HomeBack,
+        ] {
+            metrics.guard(client, event);
+        }
         metrics.read(Side::Client, 120);
         metrics.write(Side::Broker, 120);
     }
+    telemetry.set_windows_open(1);
     telemetry.refresh_done();
     RefreshFailed { address: &HostPort { host: "a".to_owned(), port: 1 }, error: &"refused", in_a_row: 1 }.emit(&telemetry);
     ConfigReloaded { applied: &[], needs_restart: &[] }.emit(&telemetry);
@@ -113,6 +134,23 @@ fn workers_are_summed() {
         "leeward_in_flight_requests 4",
         "leeward_in_flight_bytes 400",
         "leeward_held_requests 2",
+        "leeward_absorbed_errors_total{api=\"Produce\",error=\"NOT_LEADER_OR_FOLLOWER\"} 2",
+        "leeward_absorbed_errors_total{api=\"LeaveGroup\",error=\"COORDINATOR_NOT_AVAILABLE\"} 2",
+        "leeward_absorbed_losses_total{api=\"Produce\"} 2",
+        "leeward_holds_total{api=\"Produce\"} 4",
+        "leeward_hold_ends_total{api=\"Produce\",end=\"resent\"} 2",
+        "leeward_hold_ends_total{api=\"Produce\",end=\"abandoned\"} 0",
+        "leeward_hold_time_seconds_bucket{le=\"0.0025\"} 2",
+        "leeward_hold_time_seconds_sum 0.004",
+        "leeward_acks_raised_total 2",
+        "leeward_batches_numbered_total 8",
+        "leeward_batches_not_numbered_total{reason=\"old_format\"} 2",
+        "leeward_duplicates_dropped_total 2",
+        "leeward_resent_total{api=\"Produce\"} 2",
+        "leeward_reached_errors_total{api=\"Produce\",error=\"REQUEST_TIMED_OUT\"} 2",
+        "leeward_home_lost_total 2",
+        "leeward_home_back_total 2",
+        "leeward_windows_open 1",
         "leeward_sessions 2",
         "leeward_sessions_opened_total 4",
         "leeward_sessions_closed_total{cause=\"not_kafka\",fault=\"client\"} 2",
@@ -136,6 +174,19 @@ fn workers_are_summed() {
         assert!(text.lines().any(|line| line == row), "{row} is not in\n{text}");
     }
     assert!(!text.contains("api=\"Heartbeat\""), "keys that were never seen have no rows");
+    assert!(!text.contains("a-client-of-ours"), "no client id is a label");
+}
+
+#[test]
+fn the_guards_counters_are_there_at_zero_from_the_start() {
+    let (telemetry, _workers) = Telemetry::new(1);
+    let text = telemetry.render();
+    let guards = ["absorbed", "hold", "acks_raised", "batches", "duplicates", "resent", "reached", "home", "windows"];
+    for metric in METRICS.iter().filter(|metric| guards.iter().any(|word| metric.base.starts_with(&format!("leeward_{word}")))) {
+        let row = text.lines().find(|line| line.starts_with(&metric.name()));
+        assert!(row.is_some_and(|row| row.ends_with(" 0") || row.ends_with(" 0.0")), "{}: {row:?}", metric.base);
+    }
+    assert!(text.contains("leeward_reached_errors_total{api=\"Produce\",error=\"NOT_LEADER_OR_FOLLOWER\"} 0\n"), "{text}");
 }
 
 #[test]

@@ -1,12 +1,15 @@
-//! What one worker thread counts. Nothing here locks, allocates or waits.
+//! What one worker thread counts. Nothing on the path of single requests locks, allocates or waits; the guard's events go into the thread's own page
+//! of the ledger, whose lock only a scrape or a report takes besides.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use super::counter::{Counter, wide};
 use super::error_names;
 use super::histogram::Histogram;
+use super::ledger::{Page, lock};
 use crate::guard::{ClientRef, Event};
 use crate::session::{CloseCause, Observer, Pause};
 use crate::wire::Api;
@@ -169,7 +172,9 @@ impl Observer for WorkerMetrics {
         add_at(&self.shard.pauses, reason as usize, 1);
     }
 
-    fn guard(&self, _client: ClientRef<'_>, _event: Event) {}
+    fn guard(&self, client: ClientRef<'_>, event: Event) {
+        lock(&self.shard.page).note(client, event, Instant::now);
+    }
 }
 
 /// The counters of one thread.
@@ -196,6 +201,8 @@ pub(super) struct Shard {
     pub(super) held_bytes: Counter,
     pub(super) buffers_out: Counter,
     pub(super) buffers_free: Counter,
+    /// Its part of the ledger.
+    pub(super) page: Arc<Mutex<Page>>,
 }
 
 impl Default for Shard {
@@ -217,6 +224,7 @@ impl Default for Shard {
             held_bytes: Counter::default(),
             buffers_out: Counter::default(),
             buffers_free: Counter::default(),
+            page: Arc::default(),
         }
     }
 }
@@ -260,7 +268,12 @@ pub(super) fn api_slots() -> usize {
     Api::all().len() + 1
 }
 
-fn api_index(api_key: i16) -> usize {
+/// The label of a row.
+pub(super) fn api_name(index: usize) -> &'static str {
+    Api::all().get(index).map_or("Unknown", |api| api.name)
+}
+
+pub(super) fn api_index(api_key: i16) -> usize {
     let known = Api::all().len();
     usize::try_from(api_key).map_or(known, |index| index.min(known))
 }
