@@ -3,6 +3,7 @@
 mod client;
 mod config;
 mod demo;
+mod maintenance;
 mod output;
 mod reload;
 mod run;
@@ -46,8 +47,7 @@ enum Exit {
     Failed,
     /// Wrong arguments or a wrong configuration.
     Usage,
-    /// Reserved for what a check forbids.
-    #[expect(dead_code, reason = "scripts are told of this code from the start; the first check that blocks a command comes with the guard")]
+    /// A check forbids it.
     Blocked,
     TimedOut,
 }
@@ -85,6 +85,7 @@ Examples:
   leeward run --config config/leeward.toml
   leeward config check --config config/leeward.toml
   leeward status --watch
+  leeward maintenance on --reason \"upgrade to 4.3\" --for 2h
   leeward reload
   leeward demo
 
@@ -104,6 +105,8 @@ enum Command {
     Run(run::Run),
     /// Show what a running Leeward does.
     Status(status::StatusArgs),
+    /// Shelter clients while brokers are stopped: open and close windows, on demand or by schedule.
+    Maintenance(maintenance::MaintenanceArgs),
     /// Check, show and explain the configuration.
     Config(config::ConfigArgs),
     /// Have a running Leeward read its configuration again.
@@ -117,6 +120,7 @@ impl Command {
         match self {
             Command::Run(command) => command.run(),
             Command::Status(command) => command.run(output),
+            Command::Maintenance(command) => command.run(output),
             Command::Config(command) => command.run(output),
             Command::Reload(command) => command.run(output),
             Command::Demo(command) => command.run(output),
