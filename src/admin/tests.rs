@@ -321,7 +321,8 @@ async fn wrong_bodies_change_nothing_and_say_what_is_right() {
         assert!(refusal.error.contains(problem) && !refusal.hint.is_empty(), "{path} {request}: {refusal:?}");
     }
     assert_eq!(running.tell("POST", "/v1/maintenance/on", &format!("{{\"reason\": \"{}\"}}", "r".repeat(600 << 10))).await.0, 413);
-    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "nothing was written");
+    let names: Vec<_> = std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["lock"], "nothing was written");
     running.stop().await;
 }
 

@@ -203,9 +203,9 @@ impl WindowView {
         }
     }
 
-    /// All that are open.
+    /// All that are open. What has expired is not, although nobody has closed it yet.
     pub fn all(windows: &Windows, now: Millis) -> Vec<Self> {
-        windows.open_windows().iter().map(|window| Self::of(window, now)).collect()
+        windows.open_windows().iter().filter(|window| window.expires > now).map(|window| Self::of(window, now)).collect()
     }
 }
 

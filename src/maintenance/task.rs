@@ -244,24 +244,13 @@ impl Maintenance {
             self.windows = windows;
             return;
         }
-        let view = |window: &Window| WindowView::of(window, now);
-        let entries = changes.iter().map(|change| match change {
-            Change::Opened(window) => {
-                MaintenanceChanged { what: "window opened", id: &window.id, who: window.origin.label(), why: &window.reason }.emit();
-                entry(now, window.origin.label(), "window opened", &window.reason, None::<()>, Some(view(window)), "done")
-            }
-            Change::Prolonged { before, after } => {
-                MaintenanceChanged { what: "window prolonged", id: &after.id, who: after.origin.label(), why: &after.reason }.emit();
-                entry(now, after.origin.label(), "window prolonged", &after.reason, Some(view(before)), Some(view(after)), "done")
-            }
-            Change::Closed(closed) => {
-                MaintenanceChanged { what: "window closed", id: &closed.window.id, who: &closed.by, why: &closed.why }.emit();
-                entry(now, &closed.by, "window closed", &closed.why, Some(view(&closed.window)), None::<()>, "done")
-            }
-        });
-        let entries = entries.collect();
+        let entries = changes.iter().map(|change| entry_of(change, now)).collect();
         // With `anyway` nothing is refused.
         let _ = self.commit(windows, entries, true).await;
+        for change in &changes {
+            let (what, id, who, why) = told(change);
+            MaintenanceChanged { what, id, who, why }.emit();
+        }
     }
 
     /// Puts `windows` in force once they are written down; with `anyway` also when they cannot be.
@@ -346,6 +335,26 @@ impl Maintenance {
     fn kept(&self) -> super::Kept {
         self.store.as_ref().map(Store::kept).unwrap_or_default()
     }
+}
+
+/// What happened by itself, who had it happen, and why.
+fn told(change: &Change) -> (&'static str, &str, &str, &str) {
+    match change {
+        Change::Opened(window) => ("window opened", &window.id, window.origin.label(), &window.reason),
+        Change::Prolonged { after, .. } => ("window prolonged", &after.id, after.origin.label(), &after.reason),
+        Change::Closed(closed) => ("window closed", &closed.window.id, &closed.by, &closed.why),
+    }
+}
+
+fn entry_of(change: &Change, now: Millis) -> AuditEntry {
+    let (what, _, who, why) = told(change);
+    let view = |window: &Window| WindowView::of(window, now);
+    let (before, after) = match change {
+        Change::Opened(window) => (None, Some(view(window))),
+        Change::Prolonged { before, after } => (Some(view(before)), Some(view(after))),
+        Change::Closed(closed) => (Some(view(&closed.window)), None),
+    };
+    entry(now, who, what, why, before, after, "done")
 }
 
 fn answer<T>(reply: Reply<T>, result: Result<T, Refusal>) {

@@ -50,6 +50,12 @@ impl Running {
         tokio::time::timeout(Duration::from_secs(20), changed).await.expect("in time").unwrap();
     }
 
+    /// Ends when what was begun is done.
+    async fn end(self) {
+        drop(self.handle);
+        self.task.await.unwrap();
+    }
+
     /// Ends without a goodbye, as a killed process does.
     async fn kill(self) {
         self.task.abort();
@@ -71,7 +77,7 @@ async fn a_window_outlives_a_restart_and_expires() {
     assert!(second.policy.borrow().is_window_open(), "from the first moment");
     assert_eq!((&second.handle.status().open[0].id, &second.handle.status().open[0].expires), (&opened.id, &opened.expires));
     second.until(false).await;
-    second.kill().await;
+    second.end().await;
     assert_eq!(whats(directory.path()), ["window opened", "window closed"]);
     let third = Running::start(config(directory.path(), &[]));
     assert!(!third.policy.borrow().is_window_open());
@@ -93,6 +99,7 @@ async fn a_lost_broker_opens_a_window_that_closes_when_it_is_back() {
     assert!(status.open[0].reason.contains("broker 2"), "{}", status.open[0].reason);
     running.views.send_replace(view(3, &[true, true]));
     running.until(false).await;
+    running.end().await;
     assert_eq!(whats(directory.path()).split_off(2), ["window opened", "window closed"]);
 }
 

@@ -33,9 +33,9 @@ pub(super) fn closed(answer: &OffAnswer, _: Paint) -> String {
 
 pub(super) fn scheduled(answer: &ScheduleAnswer, verb: &str) -> String {
     let schedule = &answer.schedule;
-    let next = schedule.seconds_to_next.map_or_else(|| "never".to_owned(), |seconds| format!("in {}", relative(seconds)));
-    let next = schedule.next.as_ref().map_or_else(|| next.clone(), |at| format!("{next}, at {at}"));
-    format!("schedule {} {verb}: \"{}\" in {}, for {}; its next start: {next}", schedule.id, schedule.cron, schedule.zone, schedule.lasts)
+    let in_time = schedule.seconds_to_next.map(|seconds| format!("in {}", relative(seconds)));
+    let next = in_time.zip(schedule.next.as_ref()).map_or_else(|| "never".to_owned(), |(in_time, at)| format!("{in_time}, at {at}"));
+    format!("schedule {} {verb}: \"{}\" in {}, for {}\nits next start: {next}", schedule.id, schedule.cron, schedule.zone, schedule.lasts)
 }
 
 pub(super) fn status(status: &MaintenanceStatus, paint: Paint) -> String {
