@@ -116,7 +116,7 @@ impl Maintenance {
         if !preflight.safe && !request.force {
             let error = format!("it is dangerous now: {}", preflight.dangers());
             if !request.dry_run {
-                let entry = entry(now, &author, "window refused", &why, None::<()>, Some(&window), &format!("blocked: {error}"));
+                let entry = entry(now, &author, "window refused", &why, None::<()>, None::<()>, &format!("blocked: {error}"));
                 self.record(entry).await;
             }
             let hint = "wait until that is over, or open the window all the same with --force (\"force\": true)".to_owned();

@@ -73,7 +73,7 @@ struct Times {
 impl Times {
     fn parse(cron: &str, zone: &str) -> Result<Self, WindowError> {
         let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
-        let wrong = |error: croner::errors::CronError| WindowError::Cron { cron: cron.to_owned(), problem: error.to_string() };
+        let wrong = |error: croner::errors::CronError| WindowError::Cron { cron: cron.to_owned(), problem: error.to_string().trim_end_matches('.').to_owned() };
         let parsed = parser.parse(cron).map_err(wrong)?;
         // The database goes with the program: a machine without one means the same.
         let zone = TimeZone::get(zone).map_err(|_| WindowError::Zone(zone.to_owned()))?;
