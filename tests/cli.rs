@@ -274,7 +274,6 @@ impl Running {
     /// Runs a command that talks to it, and says what it printed.
     fn tell(&self, arguments: &[&str]) -> Ran {
         let ran = leeward(&[arguments, &["--admin", &self.admin]].concat());
-        println!("$ leeward {}\n{}{}(exit code {:?})\n", arguments.join(" "), ran.out, ran.err, ran.code);
         assert!(ran.out.lines().all(|line| line.chars().count() <= 100), "{}", ran.out);
         ran
     }
