@@ -1,4 +1,4 @@
-//! The operator's endpoint: health, metrics, status, reload. It reads snapshots and sends commands; it changes nothing itself.
+//! The operator's endpoint: health, metrics, status, reload, maintenance. It reads snapshots and sends commands; it changes nothing itself.
 //!
 //! | path | answer |
 //! | --- | --- |
@@ -10,11 +10,16 @@
 //! | `GET /v1/report/episodes` | [`report::Episodes`] |
 //! | `GET /v1/config` | every key with value, default and when a change applies |
 //! | `POST /v1/reload` | [`Reloaded`], or 422 with every error of the file |
+//! | `GET /v1/maintenance` | windows, schedules, what was; where it is kept |
+//! | `GET /v1/maintenance/preflight` | what an operator should know before a window opens |
+//! | `POST /v1/maintenance/on`, `off` | the window, or 409 with the preflight when it is dangerous |
+//! | `GET`, `POST`, `DELETE /v1/maintenance/schedules` | schedules |
+//! | `GET /v1/audit?last=N` | the last entries of the audit file |
 
 pub mod api;
-mod clock;
 mod handlers;
 mod http;
+mod maintenance;
 pub mod readiness;
 pub mod report;
 pub mod status;
@@ -35,6 +40,7 @@ pub use readiness::{Endpoint, ListenerState, Readiness};
 
 use crate::cluster::View;
 use crate::config::{Config, ConfigErrors};
+use crate::maintenance::MaintenanceHandle;
 use crate::telemetry::Telemetry;
 
 /// What the endpoint reads, and where it sends commands.
@@ -45,6 +51,7 @@ pub struct AdminState {
     pub readiness: Arc<ArcSwap<Readiness>>,
     pub telemetry: Arc<Telemetry>,
     pub commands: mpsc::Sender<AdminCommand>,
+    pub maintenance: MaintenanceHandle,
     pub started: Started,
 }
 

@@ -18,6 +18,7 @@ use crate::admin::{self, AdminCommand, AdminState, ListenerState, Readiness, Rel
 use crate::cluster::View;
 use crate::config::{Applies, Config, ConfigErrors, ConfigSource};
 use crate::control::Control;
+use crate::maintenance::{self, MaintenanceHandle};
 use crate::net::{Endpoint, Learn, Listeners, Workers};
 use crate::telemetry::Telemetry;
 use crate::telemetry::events::{ConfigRejected, ConfigReloaded, Listening, ShutdownBegan, ShutdownEnded};
@@ -93,6 +94,7 @@ struct App {
     learned: mpsc::Receiver<Learn>,
     pictures: watch::Receiver<Arc<View>>,
     control: Control,
+    maintenance: MaintenanceHandle,
     signals: Signals,
     commands: mpsc::Receiver<AdminCommand>,
     admin: Admin,
@@ -114,7 +116,8 @@ impl App {
         let admin = listen(config.admin.listen, "the admin endpoint", "admin.listen").await?;
         let config = Arc::new(config);
         let (mut control, pictures) = Control::new(Arc::clone(&config), Arc::clone(&telemetry));
-        let (workers, learned) = Workers::start(metrics, &config.limits, config.upstream.connect_timeout, &pictures).map_err(system("threads"))?;
+        let (upkeep, maintenance, policies) = maintenance::open(Arc::clone(&config), pictures.clone());
+        let (workers, learned) = Workers::start(metrics, &config.limits, config.upstream.connect_timeout, &pictures, &policies).map_err(system("threads"))?;
         let mut listeners = Listeners::new(workers.handles(), &config.limits, own_metrics);
         let address = config.listen.bootstrap;
         let address = match listeners.bind(Endpoint::Bootstrap, address) {
@@ -126,6 +129,7 @@ impl App {
         };
         Listening { endpoint: "bootstrap", address, node_id: None }.emit();
         control.start();
+        tokio::spawn(upkeep.run());
 
         let (sender, commands) = mpsc::channel(ADMIN_COMMANDS_MAX);
         let view = Arc::new(ArcSwap::from_pointee(View::default()));
@@ -136,10 +140,12 @@ impl App {
             readiness: Arc::clone(&readiness),
             telemetry: Arc::clone(&telemetry),
             commands: sender,
+            maintenance: maintenance.clone(),
             started: Started { at: SystemTime::now(), instant: Instant::now() },
         };
         let admin = serve_admin(admin, state)?;
-        let mut app = App { config, view, readiness, telemetry, log, source, listeners, workers, learned, pictures, control, signals, commands, admin };
+        let mut app =
+            App { config, view, readiness, telemetry, log, source, listeners, workers, learned, pictures, control, maintenance, signals, commands, admin };
         app.show(false);
         Ok(app)
     }
@@ -204,6 +210,7 @@ impl App {
         self.listeners.set_limits(&config.limits);
         self.workers.set_limits(&config.limits, config.upstream.connect_timeout);
         self.control.set_config(Arc::clone(&config));
+        self.maintenance.set_config(Arc::clone(&config));
         if let Some(Err(error)) = self.log.as_ref().map(|log| log.set_filter(&config.log.filter)) {
             tracing::warn!(%error, "the log goes on as it was");
         }

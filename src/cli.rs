@@ -3,6 +3,7 @@
 mod client;
 mod config;
 mod demo;
+mod maintenance;
 mod output;
 mod reload;
 mod report;
@@ -47,8 +48,7 @@ enum Exit {
     Failed,
     /// Wrong arguments or a wrong configuration.
     Usage,
-    /// Reserved for what a check forbids.
-    #[expect(dead_code, reason = "scripts are told of this code from the start; the first check that blocks a command comes with the guard")]
+    /// A check forbids it.
     Blocked,
     TimedOut,
 }
@@ -87,6 +87,7 @@ Examples:
   leeward config check --config config/leeward.toml
   leeward status --watch
   leeward report
+  leeward maintenance on --reason \"upgrade to 4.3\" --for 2h
   leeward reload
   leeward demo
 
@@ -108,6 +109,8 @@ enum Command {
     Status(status::StatusArgs),
     /// Show what the guard did in a maintenance window or a restart of a broker.
     Report(report::ReportArgs),
+    /// Shelter clients while brokers are stopped: open and close windows, on demand or by schedule.
+    Maintenance(maintenance::MaintenanceArgs),
     /// Check, show and explain the configuration.
     Config(config::ConfigArgs),
     /// Have a running Leeward read its configuration again.
@@ -122,6 +125,7 @@ impl Command {
             Command::Run(command) => command.run(),
             Command::Status(command) => command.run(output),
             Command::Report(command) => command.run(output),
+            Command::Maintenance(command) => command.run(output),
             Command::Config(command) => command.run(output),
             Command::Reload(command) => command.run(output),
             Command::Demo(command) => command.run(output),

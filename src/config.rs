@@ -24,7 +24,7 @@ pub use error::{ConfigError, ConfigErrors};
 pub use keys::{Applies, KEYS, Key};
 pub use raw::Override;
 pub use show::{Change, Setting, reference_markdown};
-pub use value::{show_duration, show_size};
+pub use value::{parse_duration, show_duration, show_size};
 
 /// Where a configuration comes from: a file, flags, or both (flags win). Kept, so that a reload reads the same again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -88,6 +88,8 @@ pub struct Config {
     pub listen: Listen,
     pub admin: Admin,
     pub limits: Limits,
+    pub guard: Guard,
+    pub state: State,
     pub runtime: Runtime,
     pub log: Log,
 }
@@ -172,6 +174,58 @@ pub struct Limits {
     pub write_timeout: Duration,
     /// How long SIGTERM waits for what is in flight.
     pub shutdown_grace: Duration,
+}
+
+/// What protects the traffic, and when. Defaults and reasons stand in [`KEYS`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Guard {
+    pub absorb: Absorb,
+    /// Nothing is changed, held or resent; what would have been is counted.
+    pub watch_only: bool,
+    /// The longest a Produce is held, from its arrival.
+    pub hold_max: Duration,
+    /// The longest any other request is held, from its arrival.
+    pub hold_other_max: Duration,
+    /// Bytes held over all sessions; beyond it reading pauses.
+    pub held_bytes_max: usize,
+    /// The longest that a window may be asked for, and that a detected one may be prolonged to.
+    pub window_max: Duration,
+    /// How long a window stays open when nobody says.
+    pub window_default: Duration,
+    /// A window opens by itself when a broker announces its shutdown or is lost.
+    pub detect: bool,
+    /// How long such a window stays open without a further sign.
+    pub detect_window: Duration,
+    /// It closes so long after every broker is back.
+    pub detect_quiet: Duration,
+}
+
+/// When errors and lost brokers are absorbed (`guard.absorb`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Absorb {
+    #[default]
+    Always,
+    /// Only while a window is open.
+    Window,
+    Never,
+}
+
+impl Absorb {
+    /// As it stands in the file.
+    pub fn label(self) -> &'static str {
+        match self {
+            Absorb::Always => "always",
+            Absorb::Window => "window",
+            Absorb::Never => "never",
+        }
+    }
+}
+
+/// What must outlive a restart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct State {
+    /// Where the maintenance windows and the audit file are.
+    pub directory: PathBuf,
 }
 
 /// Threads.

@@ -14,6 +14,7 @@
 //! | [`telemetry`] | | one struct for each event → its log line and its metrics; every metric's name in one file |
 //! | [`net`] | io | listeners, threads, dialling, and the driver that does what sessions decide |
 //! | [`control`] | io | Leeward as a client of the cluster: versions, metadata, the next picture of the cluster |
+//! | [`maintenance`] | io | maintenance windows by toggle, schedule and detection; their state and audit file; publishes the policy |
 //! | [`admin`] | io | health, metrics, status and reload over HTTP; reads snapshots, sends commands |
 //! | [`app`] | io | `leeward run`: puts the parts together and takes them apart |
 //! | [`sandbox`] | | an embedded cluster for the demo and the tests: real protocol over real sockets |
@@ -34,6 +35,8 @@
 //!   [`protocol::schema`] has not checked: it allocates by the counts that it finds.
 //! - **Nothing dropped silently.** A request that was read is answered, or its connection ends with a cause that is counted; SIGTERM waits
 //!   for what is in flight ([`app`]).
+//! - **A window ends.** Every maintenance window has a moment at which it closes by itself ([`guard::windows`]).
+//! - **Written down first.** What an operator changes is in the audit file and in the state before it is in force ([`maintenance`]).
 //!
 //! # The path of a request
 //!
@@ -51,6 +54,7 @@ pub mod config;
 pub mod control;
 pub mod demo;
 pub mod guard;
+pub mod maintenance;
 pub mod net;
 pub mod protocol;
 pub mod sandbox;

@@ -6,6 +6,7 @@
 //! **Invariant: no broker's own address reaches a client.** What [`patch`] cannot read or rewrite is an error, never passed on.
 
 pub mod answer;
+pub mod coordinator;
 pub mod patch;
 pub mod peek;
 pub mod produce;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// In the order of `src/lib.rs`: a module may use those before it.
-const ORDER: [&str; 11] = ["wire", "protocol", "config", "cluster", "guard", "session", "telemetry", "net", "control", "admin", "app"];
+const ORDER: [&str; 12] = ["wire", "protocol", "config", "cluster", "guard", "session", "telemetry", "net", "control", "maintenance", "admin", "app"];
 
 const PURE: [&str; 5] = ["wire", "protocol", "cluster", "guard", "session"];
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Change, ConfigError};
+use crate::maintenance::preflight::Preflight;
 
 /// What a reload did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,7 +15,7 @@ pub struct Reloaded {
 }
 
 /// Every answer that is not a success.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiError {
     /// What is wrong.
     pub error: String,
@@ -23,6 +24,9 @@ pub struct ApiError {
     /// The errors of a configuration, where that is what is wrong.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub config_errors: Vec<ConfigError>,
+    /// What was found, where a check forbids what was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preflight: Option<Preflight>,
 }
 
 /// The header by which a command knows that it talks to Leeward, and to which version.

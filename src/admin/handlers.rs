@@ -11,17 +11,18 @@ use axum::{Json, Router};
 use tokio::sync::oneshot;
 
 use super::api::{ApiError, VERSION_HEADER};
+use super::maintenance;
 use super::readiness::check;
 use super::report;
 use super::status::Status;
 use super::{AdminCommand, AdminState};
 use crate::telemetry::Telemetry;
 
-/// No command has a body yet; what comes is not read further than this.
-const BODY_BYTES_MAX: usize = 64 << 10;
+/// A thousand names of a window's scope fit; what comes is not read further than this.
+const BODY_BYTES_MAX: usize = 512 << 10;
 
-/// How long a command may take before its asker is told that it is not known how it ended: a reload only reads a file.
-const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a command may take before its asker is told that it is not known how it ended: each reads or writes a file.
+pub(super) const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Every path of the endpoint.
 pub fn router(state: AdminState) -> Router {
@@ -33,6 +34,12 @@ pub fn router(state: AdminState) -> Router {
         .route("/v1/config", get(config))
         .route("/v1/reload", post(reload))
         .merge(report::routes())
+        .route("/v1/maintenance", get(maintenance::status))
+        .route("/v1/maintenance/preflight", get(maintenance::preflight))
+        .route("/v1/maintenance/on", post(maintenance::on))
+        .route("/v1/maintenance/off", post(maintenance::off))
+        .route("/v1/maintenance/schedules", get(maintenance::schedules).post(maintenance::schedule).delete(maintenance::unschedule))
+        .route("/v1/audit", get(maintenance::audit))
         .fallback(no_such_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn(not_from_a_page))
@@ -74,7 +81,7 @@ async fn reload(State(state): State<AdminState>) -> Response {
         Ok(Some(Err(errors))) => {
             let error = format!("errors in the configuration: {}; the old one stays in force", errors.0.len());
             let hint = "correct them (leeward config check shows the same) and reload again".to_owned();
-            (StatusCode::UNPROCESSABLE_ENTITY, Json(ApiError { error, hint, config_errors: errors.0 })).into_response()
+            (StatusCode::UNPROCESSABLE_ENTITY, Json(ApiError { error, hint, config_errors: errors.0, preflight: None })).into_response()
         }
         Ok(None) => refuse(StatusCode::SERVICE_UNAVAILABLE, "Leeward is ending", "start it again; it reads its configuration then"),
         Err(_) => refuse(StatusCode::GATEWAY_TIMEOUT, "the reload did not end in time", "look at the log for \"configuration reloaded\""),
@@ -83,21 +90,23 @@ async fn reload(State(state): State<AdminState>) -> Response {
 
 async fn no_such_path(uri: Uri) -> Response {
     let error = format!("there is no {}", uri.path());
-    refuse(
-        StatusCode::NOT_FOUND,
-        &error,
-        "there are GET /livez, /readyz, /metrics, /v1/status, /v1/config, /v1/report, /v1/report/episodes and POST /v1/reload",
-    )
+    let hint = "there are GET /livez, /readyz, /metrics, /v1/status, /v1/config, /v1/report, /v1/report/episodes, /v1/maintenance, /v1/maintenance/preflight, \
+                /v1/maintenance/schedules, /v1/audit and POST /v1/reload, /v1/maintenance/on, /v1/maintenance/off, /v1/maintenance/schedules";
+    refuse(StatusCode::NOT_FOUND, &error, hint)
 }
 
 async fn wrong_method(method: Method, uri: Uri) -> Response {
-    let right = if uri.path() == "/v1/reload" { "POST" } else { "GET" };
+    let right = match uri.path() {
+        "/v1/reload" | "/v1/maintenance/on" | "/v1/maintenance/off" => "POST",
+        "/v1/maintenance/schedules" => "GET, POST or DELETE",
+        _ => "GET",
+    };
     let error = format!("{} does not take {method}", uri.path());
     refuse(StatusCode::METHOD_NOT_ALLOWED, &error, &format!("send {right}"))
 }
 
 pub(super) fn refuse(code: StatusCode, error: &str, hint: &str) -> Response {
-    (code, Json(ApiError { error: error.to_owned(), hint: hint.to_owned(), config_errors: Vec::new() })).into_response()
+    (code, Json(ApiError { error: error.to_owned(), hint: hint.to_owned(), ..ApiError::default() })).into_response()
 }
 
 /// A page in an operator's browser can send a POST to this machine's ports, and browsers then name the page; commands and scripts do not.

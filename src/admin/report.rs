@@ -12,8 +12,8 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
 use super::AdminState;
-use super::clock::rfc3339;
 use super::handlers::refuse;
+use crate::guard::time::millis;
 use crate::guard::{HoldEnd, NotNumbered};
 use crate::telemetry::ledger::{Codes, Episode, Figures, Which};
 
@@ -323,4 +323,9 @@ fn seconds(nanos: u64) -> f64 {
 /// Zero where the clock was set back.
 fn between(from: SystemTime, to: SystemTime) -> f64 {
     to.duration_since(from).map_or(0.0, |between| between.as_secs_f64())
+}
+
+/// A moment in RFC 3339, UTC; the beginning of 1970 for one before it.
+fn rfc3339(at: SystemTime) -> String {
+    crate::guard::time::rfc3339(at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, millis))
 }

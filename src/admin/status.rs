@@ -1,14 +1,16 @@
 //! What `/v1/status` tells, and `leeward status` shows.
 
 use std::collections::BTreeMap;
+use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 
-use super::clock::rfc3339;
+use super::AdminState;
 use super::readiness::{Check, ListenerState, check};
-use super::{AdminState, Readiness};
 use crate::cluster::{Broker, View};
 use crate::config::Config;
+use crate::guard::time::{millis, rfc3339};
+use crate::maintenance::api::{MaintenanceStatus, WindowView};
 use crate::session::CloseCause;
 use crate::telemetry::Totals;
 use crate::wire::api;
@@ -24,6 +26,7 @@ pub struct Status {
     pub checks: Vec<Check>,
     pub cluster: ClusterStatus,
     pub traffic: TrafficStatus,
+    pub guard: GuardStatus,
     pub listeners: Vec<ListenerState>,
     pub limits: Vec<LimitStatus>,
 }
@@ -72,6 +75,23 @@ pub struct TrafficStatus {
     pub held_bytes: u64,
 }
 
+/// What protects the traffic now.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GuardStatus {
+    /// `guard.absorb`.
+    pub absorb: String,
+    /// `guard.mode`.
+    pub mode: String,
+    /// Maintenance windows that are open.
+    pub windows: Vec<WindowView>,
+}
+
+impl From<MaintenanceStatus> for GuardStatus {
+    fn from(status: MaintenanceStatus) -> Self {
+        GuardStatus { absorb: status.absorb, mode: status.mode, windows: status.open }
+    }
+}
+
 /// How much of a limit is used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LimitStatus {
@@ -85,21 +105,18 @@ impl Status {
     pub fn of(state: &AdminState) -> Self {
         let (view, config, readiness) = (state.view.load(), state.config.load(), state.readiness.load());
         let uptime_seconds = state.started.instant.elapsed().as_secs_f64();
-        Self::from_parts(&view, &config, &readiness, &state.telemetry.totals(), rfc3339(state.started.at), uptime_seconds)
-    }
-
-    fn from_parts(view: &View, config: &Config, readiness: &Readiness, totals: &Totals, started: String, uptime_seconds: f64) -> Self {
-        let ready = check(readiness, view);
+        let (totals, ready) = (state.telemetry.totals(), check(&readiness, &view));
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            started,
+            started: rfc3339(state.started.at.duration_since(UNIX_EPOCH).map_or(0, millis)),
             uptime_seconds,
             ready: ready.ready,
             checks: ready.checks,
-            cluster: cluster(view, config),
-            traffic: traffic(totals),
+            cluster: cluster(&view, &config),
+            traffic: traffic(&totals),
+            guard: state.maintenance.status().into(),
             listeners: readiness.listeners.clone(),
-            limits: limits(config, totals),
+            limits: limits(&config, &totals),
         }
     }
 }

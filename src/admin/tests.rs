@@ -4,6 +4,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -12,6 +13,9 @@ use super::status::Status;
 use super::*;
 use crate::cluster::Broker;
 use crate::config::{Applies, Change, ConfigError, HostPort, Override};
+use crate::guard::Policy;
+use crate::maintenance::api::{Audit, MaintenanceStatus, OffAnswer, OnAnswer, ScheduleAnswer};
+use crate::maintenance::preflight::Preflight;
 use crate::protocol::versions::{Offer, VersionRange};
 
 fn broker(node_id: i32, reachable: bool) -> Broker {
@@ -81,7 +85,8 @@ fn told(telemetry: &Telemetry, worker: &crate::telemetry::WorkerMetrics) {
 async fn the_ledger_is_reported() {
     use super::report::{Episodes, Report};
     let (telemetry, workers) = Telemetry::new(1);
-    let running = start_with(nothing, Arc::clone(&telemetry)).await;
+    let state = tempfile::tempdir().unwrap();
+    let running = start_with(state.path(), nothing, Arc::clone(&telemetry)).await;
     let (code, body) = running.ask("GET", "/v1/report").await;
     assert!(code == 404 && body.contains("nothing to report"), "{code} {body}");
     assert_eq!(running.ask("GET", "/v1/report/episodes").await, (200, "{\"episodes\":[]}".to_owned()));
@@ -121,15 +126,21 @@ struct Running {
     state: AdminState,
     shutdown: CancellationToken,
     server: JoinHandle<()>,
+    views: watch::Sender<Arc<View>>,
+    policy: watch::Receiver<Arc<Policy>>,
 }
 
-async fn start(reply: fn() -> Result<Reloaded, ConfigErrors>) -> Running {
-    start_with(reply, Telemetry::new(1).0).await
+async fn start_in(directory: &std::path::Path, reply: fn() -> Result<Reloaded, ConfigErrors>) -> Running {
+    start_with(directory, reply, Telemetry::new(1).0).await
 }
 
-async fn start_with(reply: fn() -> Result<Reloaded, ConfigErrors>, telemetry: Arc<Telemetry>) -> Running {
+async fn start_with(directory: &std::path::Path, reply: fn() -> Result<Reloaded, ConfigErrors>, telemetry: Arc<Telemetry>) -> Running {
     let upstream = Override { key: "upstream.bootstrap".to_owned(), flag: String::new(), text: "127.0.0.1:9092".to_owned() };
-    let config = Config::from_parts(None, &[upstream]).unwrap();
+    let kept = Override { key: "state.directory".to_owned(), flag: String::new(), text: directory.display().to_string() };
+    let config = Config::from_parts(None, &[upstream, kept]).unwrap();
+    let (views, pictures) = watch::channel(Arc::new(View::default()));
+    let (upkeep, maintenance, policy) = crate::maintenance::open(Arc::new(config.clone()), pictures);
+    tokio::spawn(upkeep.run());
     let (commands, mut asked) = mpsc::channel(1);
     tokio::spawn(async move {
         while let Some(AdminCommand::Reload { reply: to }) = asked.recv().await {
@@ -142,13 +153,19 @@ async fn start_with(reply: fn() -> Result<Reloaded, ConfigErrors>, telemetry: Ar
         readiness: Arc::default(),
         telemetry,
         commands,
+        maintenance,
         started: Started { at: SystemTime::UNIX_EPOCH, instant: Instant::now() },
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let shutdown = CancellationToken::new();
     let server = tokio::spawn(serve(listener, router(state.clone()), shutdown.clone()));
-    Running { address, state, shutdown, server }
+    Running { address, state, shutdown, server, views, policy }
+}
+
+async fn start(reply: fn() -> Result<Reloaded, ConfigErrors>) -> Running {
+    // Nothing is written there unless maintenance changes.
+    start_in(std::path::Path::new("/nowhere/leeward-state"), reply).await
 }
 
 impl Running {
@@ -170,6 +187,10 @@ impl Running {
 
     async fn ask(&self, method: &str, path: &str) -> (u16, String) {
         self.send(format!("{method} {path} HTTP/1.1\r\nhost: a\r\n\r\n")).await
+    }
+
+    async fn tell(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+        self.send(format!("{method} {path} HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n{body}", body.len())).await
     }
 
     async fn stop(self) {
@@ -239,6 +260,11 @@ async fn wrong_requests_are_told_what_is_right() {
         ("GET", "/v1/reload", 405, "send POST"),
         ("POST", "/v1/status", 405, "send GET"),
         ("DELETE", "/metrics", 405, "send GET"),
+        ("GET", "/v1/maintenance/on", 405, "send POST"),
+        ("POST", "/v1/maintenance", 405, "send GET"),
+        ("PUT", "/v1/maintenance/schedules", 405, "send GET, POST or DELETE"),
+        ("GET", "/v1/audit?first=1", 400, "?last=20"),
+        ("GET", "/v1/audit?last=1001", 400, "fewer"),
     ] {
         let (answered, body) = running.ask(method, path).await;
         let error: ApiError = serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {body}"));
@@ -268,5 +294,130 @@ async fn silent_connections_do_not_keep_others_out() {
     // More than there are places: the next one is answered when their header timeout has passed.
     assert_eq!(running.ask("GET", "/livez").await.0, 200);
     drop(silent);
+    running.stop().await;
+}
+
+fn healthy(running: &Running) {
+    running.views.send_replace(Arc::new(view(&[broker(1, true), broker(2, true)])));
+}
+
+fn body<T: serde::de::DeserializeOwned>((code, body): (u16, String), expected: u16) -> T {
+    assert_eq!(code, expected, "{body}");
+    serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {body}"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_window_is_opened_seen_and_closed() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut running = start_in(directory.path(), nothing).await;
+    healthy(&running);
+    let preflight: Preflight = body(running.ask("GET", "/v1/maintenance/preflight").await, 200);
+    assert!(preflight.safe, "{preflight:?}");
+
+    let dry: OnAnswer = body(running.tell("POST", "/v1/maintenance/on", r#"{"reason": "r", "for": "2h", "dry_run": true}"#).await, 200);
+    assert_eq!((dry.dry_run, dry.window.seconds_left), (true, 7200));
+    let status: MaintenanceStatus = body(running.ask("GET", "/v1/maintenance").await, 200);
+    assert!(status.open.is_empty(), "a dry run changes nothing");
+    assert!(!running.policy.borrow_and_update().is_window_open());
+
+    let request = r#"{"reason": "upgrade", "topics": ["orders"], "client_ids": ["app"], "author": "alice"}"#;
+    let opened: OnAnswer = body(running.tell("POST", "/v1/maintenance/on", request).await, 200);
+    assert_eq!((opened.window.id.as_str(), opened.window.seconds_left, opened.kept.survives_restart), ("w1", 14_400, true));
+    let policy = running.policy.wait_for(|policy| policy.is_window_open()).await.unwrap().clone();
+    assert!(policy.raises(b"app", b"orders") && !policy.raises(b"app", b"other") && !policy.raises(b"other", b"orders"));
+    let status: Status = body(running.ask("GET", "/v1/status").await, 200);
+    assert_eq!((status.guard.absorb.as_str(), status.guard.windows.len()), ("always", 1));
+
+    let refusal: ApiError = body(running.tell("POST", "/v1/maintenance/off", r#"{"reason": "done", "id": "w9"}"#).await, 404);
+    assert!(refusal.error.contains("w9") && refusal.hint.contains("status"), "{refusal:?}");
+    let closed: OffAnswer = body(running.tell("POST", "/v1/maintenance/off", r#"{"reason": "done"}"#).await, 200);
+    assert_eq!((closed.closed[0].window.id.as_str(), closed.closed[0].closed_why.as_str()), ("w1", "done"));
+    running.policy.wait_for(|policy| !policy.is_window_open()).await.unwrap();
+
+    let audit: Audit = body(running.ask("GET", "/v1/audit?last=5").await, 200);
+    let told: Vec<_> = audit.entries.iter().map(|entry| (entry.who.as_str(), entry.what.as_str(), entry.why.as_str(), entry.result.as_str())).collect();
+    assert_eq!(told, [("alice", "window opened", "upgrade", "done"), ("unnamed (HTTP)", "window closed", "done", "done")]);
+    assert!(audit.entries[0].before.is_none() && audit.entries[0].after.as_ref().unwrap()["topics"][0] == "orders");
+    assert!(audit.entries[1].before.is_some() && audit.entries[1].after.is_none());
+    let audit: Audit = body(running.ask("GET", "/v1/audit?last=1").await, 200);
+    assert_eq!(audit.entries.iter().map(|entry| entry.what.as_str()).collect::<Vec<_>>(), ["window closed"]);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_dangerous_is_refused_unless_forced() {
+    let directory = tempfile::tempdir().unwrap();
+    let running = start_in(directory.path(), nothing).await;
+    running.views.send_replace(Arc::new(view(&[broker(1, true), broker(2, false)])));
+    let refusal: ApiError = body(running.tell("POST", "/v1/maintenance/on", r#"{"reason": "r"}"#).await, 409);
+    assert!(refusal.error.contains("broker 2: it does not answer") && refusal.hint.contains("--force"), "{refusal:?}");
+    assert!(!refusal.preflight.unwrap().safe);
+    let forced: OnAnswer = body(running.tell("POST", "/v1/maintenance/on", r#"{"reason": "r", "force": true}"#).await, 200);
+    assert_eq!(forced.window.id, "w1");
+    let audit: Audit = body(running.ask("GET", "/v1/audit").await, 200);
+    let told: Vec<_> = audit.entries.iter().map(|entry| (entry.what.as_str(), entry.result.split(':').next().unwrap())).collect();
+    assert_eq!(told, [("window refused", "blocked"), ("window opened by force", "done")]);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wrong_bodies_change_nothing_and_say_what_is_right() {
+    let directory = tempfile::tempdir().unwrap();
+    let running = start_in(directory.path(), nothing).await;
+    healthy(&running);
+    for (path, request, problem) in [
+        ("on", "", "EOF"),
+        ("on", "{}", "missing field `reason`"),
+        ("on", r#"{"reason": "r", "reasn": "r"}"#, "unknown field `reasn`"),
+        ("on", r#"{"reason": " "}"#, "there is no reason"),
+        ("on", r#"{"reason": "r", "for": "2 days"}"#, "not a duration"),
+        ("on", r#"{"reason": "r", "for": "25h"}"#, "25h is longer than guard.window_max, 24h"),
+        ("on", r#"{"reason": "r", "for": "0s"}"#, "no length"),
+        ("off", r#"{"reason": ""}"#, "there is no reason"),
+        ("schedules", r#"{"reason": "r", "cron": "0 25 * * *", "zone": "UTC", "for": "1h"}"#, "is no schedule"),
+        ("schedules", r#"{"reason": "r", "cron": "0 2 * * *", "zone": "Mars/Base", "for": "1h"}"#, "\"Mars/Base\" is no time zone"),
+    ] {
+        let refusal: ApiError = body(running.tell("POST", &format!("/v1/maintenance/{path}"), request).await, 400);
+        assert!(refusal.error.contains(problem) && !refusal.hint.is_empty(), "{path} {request}: {refusal:?}");
+    }
+    assert_eq!(running.tell("POST", "/v1/maintenance/on", &format!("{{\"reason\": \"{}\"}}", "r".repeat(600 << 10))).await.0, 413);
+    let names: Vec<_> = std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["lock"], "nothing was written");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn schedules_come_and_go() {
+    let directory = tempfile::tempdir().unwrap();
+    let running = start_in(directory.path(), nothing).await;
+    let request = r#"{"reason": "patches", "cron": "0 2 * * SAT", "zone": "Europe/Berlin", "for": "3h"}"#;
+    let added: ScheduleAnswer = body(running.tell("POST", "/v1/maintenance/schedules", request).await, 200);
+    assert_eq!((added.schedule.id.as_str(), added.schedule.lasts.as_str()), ("s1", "3h"));
+    assert!(added.schedule.seconds_to_next.unwrap() <= 7 * 86_400 + 3600);
+    let status: MaintenanceStatus = body(running.ask("GET", "/v1/maintenance").await, 200);
+    assert_eq!(status.schedules.len(), 1);
+    let _: ScheduleAnswer = body(running.tell("DELETE", "/v1/maintenance/schedules", r#"{"id": "s1", "reason": "by hand now"}"#).await, 200);
+    let _: ApiError = body(running.tell("DELETE", "/v1/maintenance/schedules", r#"{"id": "s1", "reason": "again"}"#).await, 404);
+    let audit: Audit = body(running.ask("GET", "/v1/audit").await, 200);
+    assert_eq!(audit.entries.iter().map(|entry| entry.what.as_str()).collect::<Vec<_>>(), ["schedule added", "schedule removed"]);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_directory_a_window_opens_only_by_force_and_says_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("a-file");
+    std::fs::write(&file, "").unwrap();
+    let running = start_in(&file.join("state"), nothing).await;
+    healthy(&running);
+    let refusal: ApiError = body(running.tell("POST", "/v1/maintenance/on", r#"{"reason": "r"}"#).await, 500);
+    assert!(refusal.error.contains("could not be written down") && refusal.hint.contains("--force"), "{refusal:?}");
+    assert!(body::<MaintenanceStatus>(running.ask("GET", "/v1/maintenance").await, 200).open.is_empty());
+    let forced: OnAnswer = body(running.tell("POST", "/v1/maintenance/on", r#"{"reason": "r", "force": true}"#).await, 200);
+    assert!(!forced.kept.survives_restart && forced.kept.problem.is_some());
+    let status: MaintenanceStatus = body(running.ask("GET", "/v1/maintenance").await, 200);
+    assert_eq!((status.open.len(), status.kept.survives_restart), (1, false));
+    // It can be closed all the same.
+    let _: OffAnswer = body(running.tell("POST", "/v1/maintenance/off", r#"{"reason": "r"}"#).await, 200);
     running.stop().await;
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use clap::Args;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ureq::Agent;
 use ureq::http::Response;
@@ -17,6 +18,9 @@ use crate::config::HostPort;
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 /// The endpoint is on this machine.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// A check forbids what was asked.
+pub(super) const BLOCKED: u16 = 409;
 
 /// Where the running Leeward is.
 #[derive(Debug, Clone, Args)]
@@ -40,6 +44,14 @@ impl AdminAddress {
 
     pub(super) fn post(&self, path: &str) -> Result<Answer, Failure> {
         self.answer(path, agent().post(self.url(path)).send_empty())
+    }
+
+    pub(super) fn post_json(&self, path: &str, body: &impl Serialize) -> Result<Answer, Failure> {
+        self.answer(path, agent().post(self.url(path)).send_json(body))
+    }
+
+    pub(super) fn delete_json(&self, path: &str, body: &impl Serialize) -> Result<Answer, Failure> {
+        self.answer(path, agent().delete(self.url(path)).force_send_body().send_json(body))
     }
 
     fn url(&self, path: &str) -> String {
@@ -99,12 +111,22 @@ impl Answer {
         })
     }
 
+    /// The body, or its refusal.
+    pub(super) fn expect<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+        if self.status == 200 { self.parse() } else { Err(self.refusal()) }
+    }
+
     /// The refusal in the body.
     pub(super) fn refusal(&self) -> Failure {
         match self.parse::<ApiError>() {
             Ok(error) => {
                 let lines = error.config_errors.iter().map(|error| format!("{error}\n")).collect::<String>();
-                let exit = if lines.is_empty() { Exit::Failed } else { Exit::Usage };
+                let exit = match self.status {
+                    BLOCKED => Exit::Blocked,
+                    400 => Exit::Usage,
+                    _ if !lines.is_empty() => Exit::Usage,
+                    _ => Exit::Failed,
+                };
                 Failure::new(exit, format!("{lines}{}: {}; {}", self.asked, error.error, error.hint))
             }
             Err(_) => Failure::new(Exit::Failed, format!("{} answered HTTP {}; look into Leeward's log", self.asked, self.status)),

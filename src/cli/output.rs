@@ -58,6 +58,14 @@ impl Output {
         self.reader_gone |= self.out.flush().is_err();
     }
 
+    /// Asks on the terminal; anything but yes is no.
+    pub(super) fn confirm(&mut self, question: &str) -> bool {
+        let _ = write!(self.err, "{question} [y/N] ");
+        let _ = self.err.flush();
+        let mut answer = String::new();
+        io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+    }
+
     pub(super) fn paint(&self) -> Paint {
         Paint { colour: self.colour }
     }
@@ -108,4 +116,21 @@ pub(super) fn table(heading: &[&str], rows: impl IntoIterator<Item = Vec<Cell>>,
         first.set_constraint(ColumnConstraint::ContentWidth);
     }
     table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+}
+
+/// The two largest units: `3h12m`.
+pub(super) fn relative(seconds: u64) -> String {
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds}s"),
+        (0, 0, _) => format!("{minutes}m{}s", seconds % 60),
+        (0, _, _) => format!("{hours}h{minutes}m"),
+        (_, _, _) => format!("{days}d{hours}h"),
+    }
+}
+
+/// A line of [`WIDTH`] columns at most, without what a terminal would take as a command.
+pub(super) fn cut(line: &str) -> String {
+    let line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if line.chars().count() <= usize::from(WIDTH) { line } else { line.chars().take(usize::from(WIDTH) - 1).chain(['…']).collect() }
 }

@@ -7,9 +7,10 @@ use clap::Args;
 use comfy_table::Cell;
 
 use super::client::AdminAddress;
-use super::output::{Output, Paint, table};
+use super::maintenance::covers;
+use super::output::{Output, Paint, cut, relative, table};
 use super::{Exit, Failure, Format, Outcome};
-use crate::admin::status::{BrokerStatus, Status};
+use crate::admin::status::{BrokerStatus, GuardStatus, Status};
 use crate::config::show_size;
 
 const EXAMPLES: &str = "\
@@ -92,7 +93,7 @@ impl StatusArgs {
 /// The status for a person.
 pub(super) fn for_people(status: &Status, paint: Paint) -> String {
     let ready = if status.ready { paint.good("ready") } else { paint.bad("not ready") };
-    let mut parts = vec![format!("Leeward {}, up {}, {ready}", status.version, relative(status.uptime_seconds))];
+    let mut parts = vec![format!("Leeward {}, up {}, {ready}", status.version, relative(status.uptime_seconds as u64))];
     parts.extend(status.checks.iter().filter(|check| !check.ok).map(|check| paint.bad(&format!("  {}: {}", check.name, check.detail))));
     let cluster = &status.cluster;
     let reachable = cluster.brokers.iter().filter(|broker| broker.reachable).count();
@@ -105,6 +106,7 @@ pub(super) fn for_people(status: &Status, paint: Paint) -> String {
         cluster.controller_id.map_or_else(|| "(not known)".to_owned(), |id| id.to_string())
     ));
     parts.push(format!("asked at  {}", cluster.bootstrap.join(", ")));
+    parts.extend(guard(&status.guard, paint));
     let traffic = &status.traffic;
     parts.push(format!(
         "sessions  {} now, {} since the start; {} connections to brokers",
@@ -130,6 +132,21 @@ pub(super) fn for_people(status: &Status, paint: Paint) -> String {
         parts.push(table(&["NODE", "UPSTREAM", "VIRTUAL BROKER", "RACK", "STATE", "PRODUCE", "FETCH"], rows, paint));
     }
     parts.join("\n")
+}
+
+fn guard(guard: &GuardStatus, paint: Paint) -> Vec<String> {
+    let mode = if guard.mode == "watch" { ", only watching" } else { "" };
+    let windows = match guard.windows.as_slice() {
+        [] => "no window open".to_owned(),
+        [_] => paint.good("1 window open"),
+        more => paint.good(&format!("{} windows open", more.len())),
+    };
+    let mut lines = vec![format!("guard     absorb {}{mode}, {windows}", guard.absorb)];
+    for window in &guard.windows {
+        let head = format!("          {} for {} more, {}: ", window.id, relative(window.seconds_left), covers(&window.topics, &window.client_ids));
+        lines.push(cut(&(head + &window.reason)));
+    }
+    lines
 }
 
 /// State: `unlisted` answers and is not in the metadata, `unreachable` is in the metadata and does not answer, `away` is neither.
@@ -159,16 +176,4 @@ fn reasons(status: &Status) -> String {
 fn percent(used: u64, max: u64) -> String {
     let hundredths = u128::from(used) * 100 / u128::from(max.max(1));
     if used > 0 && hundredths == 0 { "<1 %".to_owned() } else { format!("{hundredths} %") }
-}
-
-/// The two largest units: `3h12m`.
-pub(super) fn relative(seconds: f64) -> String {
-    let seconds = Duration::try_from_secs_f64(seconds).map_or(0, |uptime| uptime.as_secs());
-    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{seconds}s"),
-        (0, 0, _) => format!("{minutes}m{}s", seconds % 60),
-        (0, _, _) => format!("{hours}h{minutes}m"),
-        (_, _, _) => format!("{days}d{hours}h"),
-    }
 }

@@ -6,7 +6,8 @@ use super::output::Paint;
 use super::status::for_people;
 use super::*;
 use crate::admin::readiness::Check;
-use crate::admin::status::{BrokerStatus, ClusterStatus, LimitStatus, Status, TrafficStatus};
+use crate::admin::status::{BrokerStatus, ClusterStatus, GuardStatus, LimitStatus, Status, TrafficStatus};
+use crate::maintenance::api::WindowView;
 
 #[test]
 fn the_arguments_are_well_formed() {
@@ -17,6 +18,22 @@ fn broker(node_id: i32, host: &str, reachable: bool, listed: bool) -> BrokerStat
     let versions = if reachable { BTreeMap::from([("Produce".to_owned(), [0, 13]), ("Fetch".to_owned(), [4, 18])]) } else { BTreeMap::new() };
     let (upstream, virtual_broker) = (format!("{host}:9092"), format!("proxy.example.com:{}", 19093 + node_id));
     BrokerStatus { node_id, upstream, virtual_broker, rack: reachable.then(|| "rack-a".to_owned()), listed, reachable, versions }
+}
+
+fn window(reason: &str) -> WindowView {
+    WindowView {
+        id: "w7".to_owned(),
+        reason: reason.to_owned(),
+        author: "alice@ops".to_owned(),
+        origin: "operator".to_owned(),
+        schedule: None,
+        topics: vec!["orders".to_owned()],
+        client_ids: Vec::new(),
+        opened: "2026-03-01T14:00:00Z".to_owned(),
+        expires: "2026-03-01T18:00:00Z".to_owned(),
+        seconds_open: 4_320,
+        seconds_left: 10_080,
+    }
 }
 
 fn status() -> Status {
@@ -51,6 +68,7 @@ fn status() -> Status {
             held_requests: 0,
             held_bytes: 0,
         },
+        guard: GuardStatus { absorb: "always".to_owned(), mode: "on".to_owned(), windows: vec![window("upgrade to 4.3")] },
         listeners: Vec::new(),
         limits: vec![
             LimitStatus { key: "limits.sessions_max".to_owned(), used: 12, max: 20_000 },
@@ -64,6 +82,8 @@ Leeward 0.1.0, up 3h12m, ready
 
 cluster   5L6g3nShT-eMCtK--X86sw, 2 of 3 brokers reachable, controller 1
 asked at  kafka1.example.com:9092
+guard     absorb always, 1 window open
+          w7 for 2h48m more, topics orders: upgrade to 4.3
 sessions  12 now, 40 since the start; 14 connections to brokers
 requests  123456 since the start, 6 in flight (6KiB), 0 held (0B)
 closed    27 client_closed, 1 idle
@@ -83,6 +103,7 @@ fn a_status_is_shown_to_people() {
 #[test]
 fn a_status_fits_in_100_columns_and_is_plain_without_a_terminal() {
     let mut status = status();
+    status.guard.windows.push(window(&"a long story ".repeat(20)));
     status.cluster.brokers.push(broker(2_147_483, &"very-long-host-name.".repeat(8), false, false));
     let text = for_people(&status, Paint { colour: false });
     assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");

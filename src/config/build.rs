@@ -1,6 +1,7 @@
 //! From what was found to a [`Config`]: every key read, every default filled in, every conflict between keys named.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::conflicts;
@@ -8,7 +9,7 @@ use super::error::{ConfigError, ConfigErrors};
 use super::keys::{Key, Preset};
 use super::raw::{Located, Raw};
 use super::value::{Found, Value};
-use super::{Admin, Config, Limits, Listen, Log, LogFormat, Runtime, SaslPlain, Upstream, VirtualBrokers};
+use super::{Absorb, Admin, Config, Guard, Limits, Listen, Log, LogFormat, Runtime, SaslPlain, State, Upstream, VirtualBrokers};
 
 /// The configuration, or everything that is wrong with it.
 pub(super) fn build(raw: Raw) -> Result<Config, ConfigErrors> {
@@ -17,11 +18,13 @@ pub(super) fn build(raw: Raw) -> Result<Config, ConfigErrors> {
     let listen = listen(&mut reader);
     let admin = reader.socket("admin.listen").map(|listen| Admin { listen });
     let limits = limits(&mut reader);
+    let guard = guard(&mut reader);
+    let state = reader.text("state.directory").map(|directory| State { directory: PathBuf::from(directory) });
     let workers = reader.number("runtime.workers");
     let log = log(&mut reader);
-    let whole = upstream.zip(listen).zip(admin).zip(limits).zip(workers).zip(log);
-    let config = whole.map(|(((((upstream, listen), admin), limits), workers), log)| {
-        let config = Config { upstream, listen, admin, limits, runtime: Runtime { workers }, log };
+    let whole = upstream.zip(listen).zip(admin).zip(limits).zip(guard).zip(state).zip(workers).zip(log);
+    let config = whole.map(|(((((((upstream, listen), admin), limits), guard), state), workers), log)| {
+        let config = Config { upstream, listen, admin, limits, guard, state, runtime: Runtime { workers }, log };
         conflicts::find(&config, &mut reader);
         config
     });
@@ -105,6 +108,35 @@ fn limits(reader: &mut Reader) -> Option<Limits> {
     })
 }
 
+fn guard(reader: &mut Reader) -> Option<Guard> {
+    let absorb = reader.text("guard.absorb").map(|word| match word.as_str() {
+        "window" => Absorb::Window,
+        "never" => Absorb::Never,
+        _ => Absorb::Always,
+    });
+    let watch_only = reader.text("guard.mode").map(|word| word == "watch");
+    let hold_max = reader.duration("guard.hold_max");
+    let hold_other_max = reader.duration("guard.hold_other_max");
+    let held_bytes_max = reader.number("guard.held_bytes_max");
+    let window_max = reader.duration("guard.window_max");
+    let window_default = reader.duration("guard.window_default");
+    let detect = reader.flag("guard.detect");
+    let detect_window = reader.duration("guard.detect_window");
+    let detect_quiet = reader.duration("guard.detect_quiet");
+    Some(Guard {
+        absorb: absorb?,
+        watch_only: watch_only?,
+        hold_max: hold_max?,
+        hold_other_max: hold_other_max?,
+        held_bytes_max: held_bytes_max?,
+        window_max: window_max?,
+        window_default: window_default?,
+        detect: detect?,
+        detect_window: detect_window?,
+        detect_quiet: detect_quiet?,
+    })
+}
+
 fn log(reader: &mut Reader) -> Option<Log> {
     let format = reader.text("log.format").map(|word| if word == "json" { LogFormat::Json } else { LogFormat::Text });
     let filter = reader.text("log.filter");
@@ -154,6 +186,11 @@ impl Reader {
         usize::try_from(number).ok()
     }
 
+    fn flag(&mut self, path: &'static str) -> Option<bool> {
+        let Value::Flag(flag) = self.value(path)? else { return None };
+        Some(flag)
+    }
+
     fn port(&mut self, path: &'static str) -> Option<u16> {
         self.number(path).and_then(|port| u16::try_from(port).ok())
     }
@@ -177,10 +214,13 @@ impl Reader {
 /// Where a value stands that nobody said.
 const DEFAULT_AT: &str = "default";
 
-/// A default of the table: a text in quotes, a number, or `{}`.
+/// A default of the table: a text in quotes, a number, a boolean, or `{}`.
 fn preset(text: &str) -> Found {
     match text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
         Some(inner) => Found::Text(inner.to_owned()),
-        None => text.parse().map_or_else(|_| Found::Table(Vec::new()), Found::Integer),
+        None => match text.parse::<bool>() {
+            Ok(flag) => Found::Boolean(flag),
+            Err(_) => text.parse().map_or_else(|_| Found::Table(Vec::new()), Found::Integer),
+        },
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use super::build::Reader;
-use super::value::show_size;
+use super::value::{show_duration, show_size};
 use super::{Config, VirtualBrokers};
 
 /// Notes every conflict of `config` in `reader`.
@@ -13,6 +13,7 @@ pub(super) fn find(config: &Config, reader: &mut Reader) {
     virtual_brokers(config, reader);
     explicit_ports(config, reader);
     limits(config, reader);
+    guard(config, reader);
 }
 
 fn admin(config: &Config, reader: &mut Reader) {
@@ -77,6 +78,16 @@ fn limits(config: &Config, reader: &mut Reader) {
     if limits.sessions_per_address_max > limits.sessions_max {
         let problem = format!("{} is above limits.sessions_max, {}", limits.sessions_per_address_max, limits.sessions_max);
         let _: Option<()> = reader.conflict("limits.sessions_per_address_max", &problem, "lower it; 0 is no limit");
+    }
+}
+
+fn guard(config: &Config, reader: &mut Reader) {
+    let guard = &config.guard;
+    for (key, duration) in [("guard.window_default", guard.window_default), ("guard.detect_window", guard.detect_window)] {
+        if duration > guard.window_max {
+            let problem = format!("{} is above guard.window_max, {}", show_duration(duration), show_duration(guard.window_max));
+            let _: Option<()> = reader.conflict(key, &problem, "lower it, or raise guard.window_max");
+        }
     }
 }
 

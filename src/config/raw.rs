@@ -113,7 +113,7 @@ fn found(value: &Spanned<DeValue<'_>>) -> Found {
         DeValue::Array(items) => Found::List(items.iter().map(found).collect()),
         DeValue::Table(rows) => Found::Table(rows.iter().map(|(name, value)| (name.get_ref().to_string(), found(value))).collect()),
         DeValue::Float(_) => Found::Other("number with a fraction"),
-        DeValue::Boolean(_) => Found::Other("boolean"),
+        DeValue::Boolean(flag) => Found::Boolean(*flag),
         DeValue::Datetime(_) => Found::Other("date"),
     }
 }

@@ -57,6 +57,7 @@ impl Config {
         let mut config = new.clone();
         config.listen = self.listen.clone();
         config.admin = self.admin.clone();
+        config.state = self.state.clone();
         config.runtime = self.runtime.clone();
         config.limits.buffer_bytes = self.limits.buffer_bytes;
         config.limits.buffer_bytes_max = self.limits.buffer_bytes_max;
@@ -94,6 +95,17 @@ impl Config {
             "limits.first_request_timeout" => Value::Duration(limits.first_request_timeout),
             "limits.write_timeout" => Value::Duration(limits.write_timeout),
             "limits.shutdown_grace" => Value::Duration(limits.shutdown_grace),
+            "guard.absorb" => Value::Text(self.guard.absorb.label().to_owned()),
+            "guard.mode" => Value::Text(if self.guard.watch_only { "watch" } else { "on" }.to_owned()),
+            "guard.hold_max" => Value::Duration(self.guard.hold_max),
+            "guard.hold_other_max" => Value::Duration(self.guard.hold_other_max),
+            "guard.held_bytes_max" => number(self.guard.held_bytes_max),
+            "guard.window_max" => Value::Duration(self.guard.window_max),
+            "guard.window_default" => Value::Duration(self.guard.window_default),
+            "guard.detect" => Value::Flag(self.guard.detect),
+            "guard.detect_window" => Value::Duration(self.guard.detect_window),
+            "guard.detect_quiet" => Value::Duration(self.guard.detect_quiet),
+            "state.directory" => Value::Text(self.state.directory.display().to_string()),
             "runtime.workers" => number(self.runtime.workers),
             "log.format" => Value::Text(if self.log.format == LogFormat::Json { "json" } else { "text" }.to_owned()),
             "log.filter" => Value::Text(self.log.filter.clone()),

@@ -35,6 +35,10 @@ pub(super) enum Kind {
     Host,
     /// Node id → port.
     Ports,
+    /// One of these words.
+    OneOf(&'static [&'static str]),
+    /// `true` or `false`.
+    Flag,
     LogFormat,
     LogFilter,
     Text,
@@ -47,6 +51,7 @@ pub(super) enum Kind {
 pub(super) enum Found {
     Text(String),
     Integer(i64),
+    Boolean(bool),
     List(Vec<Found>),
     Table(Vec<(String, Found)>),
     /// Another TOML type, by name.
@@ -60,6 +65,7 @@ pub(super) enum Found {
 pub(super) enum Value {
     Duration(Duration),
     Number(u64),
+    Flag(bool),
     HostPorts(Vec<HostPort>),
     Socket(SocketAddr),
     Ip(IpAddr),
@@ -78,14 +84,14 @@ impl Kind {
             Kind::Size { min, max } => {
                 let size = match found {
                     Found::Integer(bytes) => u64::try_from(*bytes).map_err(|_| format!("{bytes} is negative"))?,
-                    Found::Text(_) | Found::Flag(_) | Found::List(_) | Found::Table(_) | Found::Other(_) => parse_size(text(found)?)?,
+                    Found::Text(_) | Found::Flag(_) | Found::Boolean(_) | Found::List(_) | Found::Table(_) | Found::Other(_) => parse_size(text(found)?)?,
                 };
                 within(size, min, max, show_size).map(Value::Number)
             }
             Kind::Count { min, max } => within(integer(found)?, min, max, |count| count.to_string()).map(Value::Number),
             Kind::Threads { max } => match found {
                 Found::Text(word) | Found::Flag(word) if word == CORES => Ok(Value::Number(cores())),
-                Found::Text(_) | Found::Flag(_) | Found::Integer(_) | Found::List(_) | Found::Table(_) | Found::Other(_) => {
+                Found::Text(_) | Found::Flag(_) | Found::Integer(_) | Found::Boolean(_) | Found::List(_) | Found::Table(_) | Found::Other(_) => {
                     within(integer(found)?, 1, max, |count| count.to_string()).map(Value::Number)
                 }
             },
@@ -95,6 +101,17 @@ impl Kind {
             Kind::Ip => text(found)?.parse().map(Value::Ip).map_err(|_| format!("{} is not an IP address", quoted(found))),
             Kind::Host => parse_host(text(found)?).map(Value::Text),
             Kind::Ports => ports(found).map(Value::Ports),
+            Kind::OneOf(words) => {
+                let word = text(found)?;
+                if words.contains(&word) { Ok(Value::Text(word.to_owned())) } else { Err(format!("{} is none of them", quoted(found))) }
+            }
+            Kind::Flag => match found {
+                Found::Boolean(flag) => Ok(Value::Flag(*flag)),
+                Found::Flag(text) => text.parse().map(Value::Flag).map_err(|_| format!("{} is neither", quoted(found))),
+                Found::Text(_) | Found::Integer(_) | Found::List(_) | Found::Table(_) | Found::Other(_) => {
+                    Err(format!("it is {}, not a boolean", quoted(found)))
+                }
+            },
             Kind::LogFormat => match text(found)? {
                 word @ ("text" | "json") => Ok(Value::Text(word.to_owned())),
                 _ => Err(format!("{} is not a log format", quoted(found))),
@@ -126,6 +143,8 @@ impl Kind {
             Kind::Ip => "an IP address, such as \"127.0.0.1\"".to_owned(),
             Kind::Host => "a host name or an IP address without a port, such as \"kafka.example.com\"".to_owned(),
             Kind::Ports => "node ids with their ports, such as { 1 = 19101, 2 = 19102 }".to_owned(),
+            Kind::OneOf(words) => any_of(words),
+            Kind::Flag => "true or false".to_owned(),
             Kind::LogFormat => "\"text\" or \"json\"".to_owned(),
             Kind::LogFilter => "a filter such as \"info\" or \"leeward::session=debug,info\"".to_owned(),
             Kind::Text | Kind::Secret => "a text that is not empty".to_owned(),
@@ -145,6 +164,8 @@ impl Kind {
             Kind::Ip => "ip",
             Kind::Host => "host",
             Kind::Ports => "table node id = port",
+            Kind::OneOf(_) => "word",
+            Kind::Flag => "boolean",
             Kind::LogFormat => "\"text\" or \"json\"",
             Kind::LogFilter => "filter",
             Kind::Text => "text",
@@ -158,6 +179,7 @@ impl Kind {
             (Kind::Secret, _) => "(hidden)".to_owned(),
             (Kind::Size { .. }, Value::Number(size)) => format!("\"{}\"", show_size(*size)),
             (_, Value::Number(number)) => number.to_string(),
+            (_, Value::Flag(flag)) => flag.to_string(),
             (_, Value::Duration(duration)) => format!("\"{}\"", show_duration(*duration)),
             (_, Value::HostPorts(addresses)) => {
                 format!("[{}]", addresses.iter().map(|address| format!("\"{address}\"")).collect::<Vec<_>>().join(", "))
@@ -173,6 +195,16 @@ impl Kind {
     }
 }
 
+/// `"a", "b" or "c"`.
+fn any_of(words: &[&str]) -> String {
+    let quoted: Vec<_> = words.iter().map(|word| format!("\"{word}\"")).collect();
+    match quoted.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        Some((last, _)) => last.clone(),
+        None => String::new(),
+    }
+}
+
 const CORES: &str = "cores";
 
 fn cores() -> u64 {
@@ -182,7 +214,9 @@ fn cores() -> u64 {
 fn text(found: &Found) -> Result<&str, String> {
     match found {
         Found::Text(text) | Found::Flag(text) => Ok(text),
-        Found::Integer(_) | Found::List(_) | Found::Table(_) | Found::Other(_) => Err(format!("it is {}, not a text in quotes", quoted(found))),
+        Found::Integer(_) | Found::Boolean(_) | Found::List(_) | Found::Table(_) | Found::Other(_) => {
+            Err(format!("it is {}, not a text in quotes", quoted(found)))
+        }
     }
 }
 
@@ -190,7 +224,7 @@ fn integer(found: &Found) -> Result<u64, String> {
     match found {
         Found::Integer(number) => u64::try_from(*number).map_err(|_| format!("{number} is negative")),
         Found::Flag(text) => text.parse().map_err(|_| format!("{} is not a whole number", quoted(found))),
-        Found::Text(_) | Found::List(_) | Found::Table(_) | Found::Other(_) => Err(format!("it is {}, not a number", quoted(found))),
+        Found::Text(_) | Found::Boolean(_) | Found::List(_) | Found::Table(_) | Found::Other(_) => Err(format!("it is {}, not a number", quoted(found))),
     }
 }
 
@@ -199,6 +233,7 @@ fn quoted(found: &Found) -> String {
     match found {
         Found::Text(text) | Found::Flag(text) => format!("\"{}\"", text.escape_debug()),
         Found::Integer(number) => format!("the number {number}"),
+        Found::Boolean(flag) => format!("the boolean {flag}"),
         Found::List(_) => "a list".to_owned(),
         Found::Table(_) => "a table".to_owned(),
         Found::Other(kind) => format!("a {kind}"),
@@ -215,7 +250,8 @@ fn within<T: PartialOrd + Copy>(value: T, min: T, max: T, show: impl Fn(T) -> St
     }
 }
 
-fn parse_duration(text: &str) -> Result<Duration, String> {
+/// Reads `1m30s`; the error says what is wrong with it.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("\"{}\" is not a duration", text.escape_debug());
     let mut rest = text.trim();
     let mut total = Duration::ZERO;
@@ -281,7 +317,7 @@ fn host_ports(found: &Found) -> Result<Vec<HostPort>, String> {
         Found::List(items) => items.iter().map(|item| parse_host_port(text(item)?)).collect::<Result<_, _>>()?,
         Found::Text(text) => return Err(format!("it is {}, not a list; write [\"{text}\"]", quoted(found))),
         Found::Flag(text) => text.split(',').map(|part| parse_host_port(part.trim())).collect::<Result<_, _>>()?,
-        Found::Integer(_) | Found::Table(_) | Found::Other(_) => return Err(format!("it is {}, not a list", quoted(found))),
+        Found::Integer(_) | Found::Boolean(_) | Found::Table(_) | Found::Other(_) => return Err(format!("it is {}, not a list", quoted(found))),
     };
     if addresses.is_empty() {
         return Err("the list is empty".to_owned());
@@ -320,7 +356,9 @@ fn parse_socket(text: &str) -> Result<SocketAddr, String> {
 fn ports(found: &Found) -> Result<BTreeMap<i32, u16>, String> {
     let rows = match found {
         Found::Table(rows) => rows,
-        Found::Text(_) | Found::Integer(_) | Found::List(_) | Found::Other(_) | Found::Flag(_) => return Err(format!("it is {}, not a table", quoted(found))),
+        Found::Text(_) | Found::Integer(_) | Found::Boolean(_) | Found::List(_) | Found::Other(_) | Found::Flag(_) => {
+            return Err(format!("it is {}, not a table", quoted(found)));
+        }
     };
     let mut ports = BTreeMap::new();
     for (node_id, port) in rows {

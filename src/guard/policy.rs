@@ -3,15 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// When errors and lost brokers are absorbed (`guard.absorb`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Absorb {
-    #[default]
-    Always,
-    /// Only while a window is open.
-    Window,
-    Never,
-}
+pub use crate::config::Absorb;
 
 /// What a window covers: everything, or what is named.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -129,6 +129,14 @@ impl WorkerContext {
         }
     }
 
+    /// Takes a policy that is newer than the present one. Every session looks again: what it holds may have to go, or to stay.
+    fn set_policy(&self, policy: Arc<Policy>) {
+        if policy.generation > self.policy.borrow().generation {
+            *self.policy.borrow_mut() = policy;
+            self.wake_all();
+        }
+    }
+
     /// Hands nodes to control; with `must_wait` there will be an answer.
     pub(super) fn learn(&self, nodes: Vec<NodeAddress>, must_wait: bool) -> Option<oneshot::Receiver<Learned>> {
         let (sender, receiver) = oneshot::channel();
@@ -225,6 +233,7 @@ impl Workers {
         limits: &Limits,
         connect_timeout: Duration,
         view: &watch::Receiver<Arc<View>>,
+        policy: &watch::Receiver<Arc<Policy>>,
     ) -> io::Result<(Self, mpsc::Receiver<Learn>)> {
         let (learn, learned) = mpsc::channel(LEARN_QUEUE_MAX);
         let share_bytes = limits.buffer_bytes_max / metrics.len().max(1);
@@ -234,14 +243,14 @@ impl Workers {
             let count = SessionCount { of_worker: Arc::new(AtomicUsize::new(0)), of_all: workers.sessions.clone() };
             workers.handles.push(WorkerHandle { commands, count: count.clone() });
             let (buffer_bytes, limits) = (limits.buffer_bytes, WorkerLimits::new(limits, connect_timeout));
-            let (learn, view) = (learn.clone(), view.clone());
+            let (learn, view, policy) = (learn.clone(), view.clone(), policy.clone());
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let thread = std::thread::Builder::new().name(format!("leeward-worker-{index}")).spawn(move || {
                 let context = Rc::new(WorkerContext {
                     metrics: Rc::new(metrics),
                     pool: RefCell::new(Pool::new(buffer_bytes, share_bytes)),
                     view: RefCell::new(Arc::clone(&view.borrow())),
-                    policy: RefCell::default(),
+                    policy: RefCell::new(Arc::clone(&policy.borrow())),
                     leaders: RefCell::default(),
                     held_bytes: Cell::new(0),
                     limits: RefCell::new(limits),
@@ -251,7 +260,7 @@ impl Workers {
                     sessions: RefCell::new(Slab::new()),
                     waiting_for_change: RefCell::new(Vec::new()),
                 });
-                LocalSet::new().block_on(&runtime, run(context, inbox, view, count));
+                LocalSet::new().block_on(&runtime, run(context, inbox, view, policy, count));
             })?;
             workers.threads.push(thread);
         }
@@ -299,7 +308,13 @@ impl Workers {
     }
 }
 
-async fn run(context: Rc<WorkerContext>, mut inbox: mpsc::UnboundedReceiver<Command>, mut view: watch::Receiver<Arc<View>>, count: SessionCount) {
+async fn run(
+    context: Rc<WorkerContext>,
+    mut inbox: mpsc::UnboundedReceiver<Command>,
+    mut view: watch::Receiver<Arc<View>>,
+    mut policy: watch::Receiver<Arc<Policy>>,
+    count: SessionCount,
+) {
     loop {
         tokio::select! {
             command = inbox.recv() => match command {
@@ -327,6 +342,11 @@ async fn run(context: Rc<WorkerContext>, mut inbox: mpsc::UnboundedReceiver<Comm
                 }
                 let view = Arc::clone(&view.borrow_and_update());
                 context.set_view(view);
+            }
+            // Without a sender the last policy stays: windows are then those that there were.
+            Ok(()) = policy.changed() => {
+                let policy = Arc::clone(&policy.borrow_and_update());
+                context.set_policy(policy);
             }
         }
     }

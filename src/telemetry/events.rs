@@ -18,6 +18,7 @@ const SESSION: &str = "leeward::session";
 const CLUSTER: &str = "leeward::cluster";
 const LISTEN: &str = "leeward::listen";
 const CONFIG: &str = "leeward::config";
+const GUARD: &str = "leeward::guard";
 const RUN: &str = "leeward::run";
 
 /// A session has ended.
@@ -233,6 +234,23 @@ impl ConfigRejected<'_> {
         for error in &self.errors.0 {
             warn!(target: CONFIG, %error, "configuration rejected, the old one stays in force");
         }
+    }
+}
+
+/// A maintenance window or a schedule is not as it was.
+#[derive(Debug)]
+pub struct MaintenanceChanged<'a> {
+    /// Such as `window opened`.
+    pub what: &'static str,
+    pub id: &'a str,
+    pub who: &'a str,
+    pub why: &'a str,
+}
+
+impl MaintenanceChanged<'_> {
+    pub fn emit(&self) {
+        let Self { what, id, who, why } = self;
+        info!(target: GUARD, id, who, why, "{what}");
     }
 }
 

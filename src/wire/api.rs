@@ -97,6 +97,25 @@ pub fn response_header_version(key: i16, version: i16) -> i16 {
     }
 }
 
+/// Whether a request that may have been applied can be sent again without harm: reads, and writes that say the same twice.
+///
+/// Sources: `TransactionCoordinator`, `GroupMetadataManager`; protocol.md 3.3. AddPartitionsToTxn, AddOffsetsToTxn and EndTxn are repeated only where the broker
+/// checks the producer's epoch (transaction version 2, which is EndTxn v5 and later).
+pub fn repeats_after_ambiguity(key: i16, version: i16) -> bool {
+    match key {
+        // Bound to a connection or a session, or decided batch by batch.
+        PRODUCE | FETCH | SASL_HANDSHAKE | SASL_AUTHENTICATE | SHARE_FETCH | SHARE_ACKNOWLEDGE | 71 | 72 => false,
+        // JoinGroup: before v4 one without a member id leaves a dead member behind.
+        11 => version >= 4,
+        26 => version >= 5,
+        // LeaveGroup, AddPartitionsToTxn, AddOffsetsToTxn.
+        13 | 24 | 25 => false,
+        // What changes the cluster: topics, records, ACLs, configurations, tokens, groups, leaders, reassignments, quotas, features, brokers, offsets.
+        19..=21 | 27 | 30 | 31 | 33 | 34 | 37..=40 | 42..=45 | 47 | 49 | 51 | 57 | 64 | 80 | 81 | 91..=94 => false,
+        _ => Api::of(key).is_some_and(|api| api.route != Route::Internal),
+    }
+}
+
 pub const PRODUCE: i16 = 0;
 pub const FETCH: i16 = 1;
 pub const METADATA: i16 = 3;
@@ -105,6 +124,7 @@ pub const FIND_COORDINATOR: i16 = 10;
 pub const SASL_HANDSHAKE: i16 = 17;
 pub const API_VERSIONS: i16 = 18;
 pub const SASL_AUTHENTICATE: i16 = 36;
+pub const INIT_PRODUCER_ID: i16 = 22;
 pub const DESCRIBE_CLUSTER: i16 = 60;
 pub const SHARE_FETCH: i16 = 78;
 pub const SHARE_ACKNOWLEDGE: i16 = 79;

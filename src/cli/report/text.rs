@@ -6,8 +6,8 @@ use comfy_table::Cell;
 
 use super::By;
 use crate::admin::report::{BrokerReport, ClientReport, Counts, EpisodeHead, Episodes, Report};
+use crate::cli::output::relative as of_seconds;
 use crate::cli::output::{Paint, table};
-use crate::cli::status::relative;
 
 /// Rows of clients that are written; a ticket with more is read by nobody.
 const ROWS_MAX: usize = 40;
@@ -247,4 +247,9 @@ fn wrapped(text: &str) -> String {
         lines.push_str(&shown);
     }
     lines
+}
+
+/// The two largest units, of a time that is not negative.
+fn relative(seconds: f64) -> String {
+    of_seconds(std::time::Duration::try_from_secs_f64(seconds).map_or(0, |time| time.as_secs()))
 }

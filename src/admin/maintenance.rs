@@ -1,0 +1,96 @@
+//! The paths of maintenance: each hands a body to whoever owns the windows, and turns a refusal into its code.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::AdminState;
+use super::api::ApiError;
+use super::handlers::{COMMAND_TIMEOUT, refuse};
+use crate::maintenance::{Refusal, RefusalKind};
+
+/// Entries of the audit file in one answer, and how many when nobody says.
+const AUDIT_LAST_MAX: usize = 1000;
+const AUDIT_LAST: usize = 20;
+
+pub(super) async fn status(State(state): State<AdminState>) -> Response {
+    Json(state.maintenance.status()).into_response()
+}
+
+pub(super) async fn preflight(State(state): State<AdminState>) -> Response {
+    Json(state.maintenance.preflight()).into_response()
+}
+
+pub(super) async fn on(State(state): State<AdminState>, body: Bytes) -> Response {
+    command(&body, |request| state.maintenance.on(request)).await
+}
+
+pub(super) async fn off(State(state): State<AdminState>, body: Bytes) -> Response {
+    command(&body, |request| state.maintenance.off(request)).await
+}
+
+pub(super) async fn schedules(State(state): State<AdminState>) -> Response {
+    Json(state.maintenance.status().schedules).into_response()
+}
+
+pub(super) async fn schedule(State(state): State<AdminState>, body: Bytes) -> Response {
+    command(&body, |request| state.maintenance.schedule(request)).await
+}
+
+pub(super) async fn unschedule(State(state): State<AdminState>, body: Bytes) -> Response {
+    command(&body, |request| state.maintenance.unschedule(request)).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AuditQuery {
+    last: Option<usize>,
+}
+
+pub(super) async fn audit(State(state): State<AdminState>, query: Result<Query<AuditQuery>, QueryRejection>) -> Response {
+    let last = match query {
+        Ok(Query(query)) => query.last.unwrap_or(AUDIT_LAST),
+        Err(error) => return refuse(StatusCode::BAD_REQUEST, &error.body_text(), "write ?last=20, or nothing"),
+    };
+    if last > AUDIT_LAST_MAX {
+        let error = format!("{last} entries are more than {AUDIT_LAST_MAX} at a time");
+        return refuse(StatusCode::BAD_REQUEST, &error, "ask for fewer, or read the file itself");
+    }
+    state.maintenance.audit(last).await.map_or_else(refused, |audit| Json(audit).into_response())
+}
+
+/// Reads a body, has done what it asks, and answers.
+async fn command<Q: DeserializeOwned, A: Serialize, F: Future<Output = Result<A, Refusal>>>(body: &[u8], ask: impl FnOnce(Q) -> F) -> Response {
+    let request = match serde_json::from_slice(body) {
+        Ok(request) => request,
+        Err(error) => {
+            return refuse(
+                StatusCode::BAD_REQUEST,
+                &format!("the body is not what is expected here: {error}"),
+                "send a JSON object; see the README, \"Maintenance\"",
+            );
+        }
+    };
+    match tokio::time::timeout(COMMAND_TIMEOUT, ask(request)).await {
+        Ok(Ok(answer)) => Json(answer).into_response(),
+        Ok(Err(refusal)) => refused(refusal),
+        Err(_) => refuse(StatusCode::GATEWAY_TIMEOUT, "it was not written down in time", "look at GET /v1/maintenance whether it is in force, and at the disk"),
+    }
+}
+
+fn refused(refusal: Refusal) -> Response {
+    let code = match refusal.kind {
+        RefusalKind::Wrong => StatusCode::BAD_REQUEST,
+        RefusalKind::Blocked => StatusCode::CONFLICT,
+        RefusalKind::Missing => StatusCode::NOT_FOUND,
+        RefusalKind::Storage => StatusCode::INTERNAL_SERVER_ERROR,
+        RefusalKind::Ending => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    let Refusal { error, hint, preflight, .. } = refusal;
+    (code, Json(ApiError { error, hint, preflight, ..ApiError::default() })).into_response()
+}

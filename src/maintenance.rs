@@ -1,0 +1,175 @@
+//! IO. Maintenance windows of a running Leeward: takes what operators ask for, what schedules say and what is detected, writes it down, and
+//! publishes the [`Policy`] that sessions work by.
+//!
+//! **Invariant: written down first.** What an operator changes is in the audit file and in the state before it is in force and answered. What
+//! happens by itself (an expiry, a schedule, a detection) is in force even when the disk refuses, and is said.
+
+pub mod api;
+pub mod preflight;
+mod store;
+mod task;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use arc_swap::ArcSwap;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::cluster::View;
+use crate::config::Config;
+use crate::guard::time::{Millis, millis};
+use crate::guard::{Policy, Windows};
+use api::{
+    Audit, ClosedView, MaintenanceStatus, OffAnswer, OffRequest, OnAnswer, OnRequest, ScheduleAnswer, ScheduleRequest, ScheduleView, UnscheduleRequest,
+    WindowView,
+};
+use preflight::{Preflight, PreflightInput};
+pub use store::Kept;
+use store::Store;
+pub use task::Maintenance;
+
+/// Commands of operators that wait for their turn.
+const COMMANDS_MAX: usize = 16;
+
+/// Why a request changed nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    pub kind: RefusalKind,
+    /// What, and why.
+    pub error: String,
+    /// What to do.
+    pub hint: String,
+    /// What was found, where that is the reason.
+    pub preflight: Option<Preflight>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusalKind {
+    /// The request is wrong.
+    Wrong,
+    /// A check forbids it.
+    Blocked,
+    /// There is no such window or schedule.
+    Missing,
+    /// It could not be written down.
+    Storage,
+    /// Leeward is ending.
+    Ending,
+}
+
+type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
+
+enum Command {
+    On(OnRequest, Reply<OnAnswer>),
+    Off(OffRequest, Reply<OffAnswer>),
+    Schedule(ScheduleRequest, Reply<ScheduleAnswer>),
+    Unschedule(UnscheduleRequest, Reply<ScheduleAnswer>),
+}
+
+/// What is in force, for those that only read.
+#[derive(Debug, Clone, Default)]
+struct Snapshot {
+    windows: Windows,
+    kept: Kept,
+    left_alone: BTreeSet<String>,
+    brokers_away: Vec<i32>,
+}
+
+/// Reads the windows and sends commands.
+#[derive(Debug, Clone)]
+pub struct MaintenanceHandle {
+    commands: mpsc::Sender<Command>,
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    audit_file: Arc<std::path::Path>,
+    config: watch::Sender<Arc<Config>>,
+    view: watch::Receiver<Arc<View>>,
+}
+
+impl MaintenanceHandle {
+    /// Opens a window.
+    pub async fn on(&self, request: OnRequest) -> Result<OnAnswer, Refusal> {
+        self.ask(|reply| Command::On(request, reply)).await
+    }
+
+    /// Closes windows.
+    pub async fn off(&self, request: OffRequest) -> Result<OffAnswer, Refusal> {
+        self.ask(|reply| Command::Off(request, reply)).await
+    }
+
+    /// Adds a schedule.
+    pub async fn schedule(&self, request: ScheduleRequest) -> Result<ScheduleAnswer, Refusal> {
+        self.ask(|reply| Command::Schedule(request, reply)).await
+    }
+
+    /// Removes a schedule.
+    pub async fn unschedule(&self, request: UnscheduleRequest) -> Result<ScheduleAnswer, Refusal> {
+        self.ask(|reply| Command::Unschedule(request, reply)).await
+    }
+
+    /// What an operator should know before a window opens.
+    pub fn preflight(&self) -> Preflight {
+        Preflight::of(&PreflightInput::gather(&self.view.borrow(), &self.config.borrow()))
+    }
+
+    /// Everything there is to see.
+    pub fn status(&self) -> MaintenanceStatus {
+        let (snapshot, config, now) = (self.snapshot.load(), self.config.borrow(), now());
+        MaintenanceStatus {
+            absorb: config.guard.absorb.label().to_owned(),
+            mode: if config.guard.watch_only { "watch" } else { "on" }.to_owned(),
+            detect: config.guard.detect,
+            open: WindowView::all(&snapshot.windows, now),
+            schedules: snapshot.windows.schedules().iter().map(|schedule| ScheduleView::of(schedule, now)).collect(),
+            history: snapshot.windows.history().map(|closed| ClosedView::of(closed, now)).collect(),
+            left_alone: snapshot.left_alone.iter().cloned().collect(),
+            brokers_away: snapshot.brokers_away.clone(),
+            kept: snapshot.kept.clone(),
+        }
+    }
+
+    /// The last entries of the audit file.
+    pub async fn audit(&self, last: usize) -> Result<Audit, Refusal> {
+        let file = Arc::clone(&self.audit_file);
+        let read = tokio::task::spawn_blocking(move || store::last_entries(&file, last)).await;
+        let failed = |error: &dyn std::fmt::Display| Refusal {
+            kind: RefusalKind::Storage,
+            error: format!("{} cannot be read: {error}", self.audit_file.display()),
+            hint: "look at the file and its directory (state.directory)".to_owned(),
+            preflight: None,
+        };
+        read.map_err(|error| failed(&error))?.map_err(|error| failed(&error))
+    }
+
+    /// Settings that may change while Leeward runs.
+    pub fn set_config(&self, config: Arc<Config>) {
+        self.config.send_replace(config);
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, Refusal> {
+        let ending =
+            || Refusal { kind: RefusalKind::Ending, error: "Leeward is ending".to_owned(), hint: "ask again when it runs".to_owned(), preflight: None };
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(command(reply)).await.map_err(|_| ending())?;
+        answer.await.map_err(|_| ending())?
+    }
+}
+
+/// Reads the state of before, and gives what has to be driven with [`Maintenance::run`], its handle, and the policy that sessions work by.
+pub fn open(config: Arc<Config>, view: watch::Receiver<Arc<View>>) -> (Maintenance, MaintenanceHandle, watch::Receiver<Arc<Policy>>) {
+    let (store, windows) = Store::open(&config.state.directory, now());
+    let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
+    let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
+    let (config, configs) = watch::channel(config);
+    let audit_file = Arc::from(store.audit_file());
+    let handle = MaintenanceHandle { commands, snapshot: Arc::clone(&snapshot), audit_file, config, view: view.clone() };
+    let (maintenance, policy) = Maintenance::new(windows, store, inbox, snapshot, configs, view);
+    (maintenance, handle, policy)
+}
+
+fn now() -> Millis {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis)
+}

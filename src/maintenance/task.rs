@@ -1,0 +1,411 @@
+//! The one owner of the windows: takes commands, the time, and the picture of the cluster, one after the other.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use serde::Serialize;
+use tokio::sync::{mpsc, watch};
+
+use super::api::{
+    AuditEntry, ClosedView, OffAnswer, OffRequest, OnAnswer, OnRequest, ScheduleAnswer, ScheduleRequest, ScheduleView, UnscheduleRequest, WindowView,
+};
+use super::preflight::{Preflight, PreflightInput};
+use super::store::{Store, StoreError};
+use super::{Command, Refusal, RefusalKind, Reply, Snapshot, now};
+use crate::cluster::View;
+use crate::config::{Config, parse_duration};
+use crate::guard::detection::{DetectionLimits, Wish};
+use crate::guard::time::{Millis, millis, rfc3339};
+use crate::guard::windows::{Change, Coverage, Limits, Opening, Origin, Schedule, Window, WindowError};
+use crate::guard::{Detection, Policy, Windows};
+use crate::telemetry::events::MaintenanceChanged;
+
+/// The clock of the machine may be set: it is looked at so often at least.
+const SLEEP_MAX: Duration = Duration::from_secs(30);
+
+/// Who acts when nobody does.
+const ITSELF: &str = "leeward";
+
+/// Whoever asks over HTTP without a name.
+const UNNAMED: &str = "unnamed (HTTP)";
+
+/// The windows of a running Leeward.
+pub struct Maintenance {
+    windows: Windows,
+    detection: Detection,
+    /// `None` only while the disk is being written.
+    store: Option<Store>,
+    inbox: mpsc::Receiver<Command>,
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    configs: watch::Receiver<Arc<Config>>,
+    view: watch::Receiver<Arc<View>>,
+    policy: watch::Sender<Arc<Policy>>,
+}
+
+impl Maintenance {
+    pub(super) fn new(
+        windows: Windows,
+        store: Store,
+        inbox: mpsc::Receiver<Command>,
+        snapshot: Arc<ArcSwap<Snapshot>>,
+        configs: watch::Receiver<Arc<Config>>,
+        view: watch::Receiver<Arc<View>>,
+    ) -> (Self, watch::Receiver<Arc<Policy>>) {
+        let (policy, policies) = watch::channel(Arc::new(Policy::default()));
+        let mut maintenance = Maintenance { windows, detection: Detection::default(), store: Some(store), inbox, snapshot, configs, view, policy };
+        if let Some(note) = maintenance.kept().note {
+            tracing::warn!(%note, "the maintenance state was not taken over");
+        }
+        if let Some(problem) = maintenance.kept().problem {
+            tracing::warn!(%problem, "maintenance windows do not outlive a restart; see state.directory");
+        }
+        for window in maintenance.windows.open_windows() {
+            MaintenanceChanged { what: "window still open", id: &window.id, who: &window.author, why: &window.reason }.emit();
+        }
+        maintenance.publish();
+        (maintenance, policies)
+    }
+
+    /// Goes on until nobody holds a handle any more.
+    pub async fn run(mut self) {
+        self.look_at_brokers().await;
+        loop {
+            self.keep_up().await;
+            let sleep = self.next_change().map_or(SLEEP_MAX, |at| Duration::from_millis(at.saturating_sub(now())).min(SLEEP_MAX));
+            tokio::select! {
+                command = self.inbox.recv() => match command {
+                    Some(command) => self.on_command(command).await,
+                    None => return,
+                },
+                Ok(()) = self.configs.changed() => {}
+                Ok(()) = self.view.changed() => self.look_at_brokers().await,
+                () = tokio::time::sleep(sleep) => {}
+            }
+            self.publish();
+        }
+    }
+
+    async fn on_command(&mut self, command: Command) {
+        // Time goes first: what has expired is not open for the command.
+        self.keep_up().await;
+        // Whoever asked may have gone.
+        match command {
+            Command::On(request, reply) => answer(reply, self.on(request).await),
+            Command::Off(request, reply) => answer(reply, self.off(request).await),
+            Command::Schedule(request, reply) => answer(reply, self.schedule(request).await),
+            Command::Unschedule(request, reply) => answer(reply, self.unschedule(request).await),
+        }
+    }
+
+    async fn on(&mut self, request: OnRequest) -> Result<OnAnswer, Refusal> {
+        let (now, limits) = (now(), self.limits());
+        let lasts = match &request.lasts {
+            Some(text) => duration(text)?,
+            None => millis(self.configs.borrow().guard.window_default),
+        };
+        let author = named(request.author);
+        let coverage = coverage(request.topics, request.client_ids);
+        let asked = Opening { coverage, reason: request.reason, author: author.clone(), origin: Origin::Operator, lasts };
+        let why = asked.reason.clone();
+        let mut windows = self.windows.clone();
+        let window = WindowView::of(&windows.open(asked, limits, now).map_err(refused)?, now);
+        let preflight = Preflight::of(&self.preflight_input());
+        let what = if preflight.safe { "window opened" } else { "window opened by force" };
+        if !preflight.safe && !request.force {
+            let error = format!("it is dangerous now: {}", preflight.dangers());
+            if !request.dry_run {
+                let entry = entry(now, &author, "window refused", &why, None::<()>, None::<()>, &format!("blocked: {error}"));
+                self.record(entry).await;
+            }
+            let hint = "wait until that is over, or open the window all the same with --force (\"force\": true)".to_owned();
+            return Err(Refusal { kind: RefusalKind::Blocked, error, hint, preflight: Some(preflight) });
+        }
+        if !request.dry_run {
+            let entry = entry(now, &author, what, &why, None::<()>, Some(&window), "done");
+            self.commit(windows, vec![entry], request.force).await?;
+            MaintenanceChanged { what, id: &window.id, who: &author, why: &why }.emit();
+        }
+        Ok(OnAnswer { dry_run: request.dry_run, window, preflight, kept: self.kept() })
+    }
+
+    async fn off(&mut self, request: OffRequest) -> Result<OffAnswer, Refusal> {
+        let (now, author) = (now(), named(request.author));
+        let mut windows = self.windows.clone();
+        let closed = windows.close(request.id.as_deref(), &author, &request.reason, now).map_err(refused)?;
+        if !request.dry_run {
+            let view = |window: &Window| WindowView::of(window, now);
+            let entries = closed.iter().map(|closed| entry(now, &author, "window closed", &request.reason, Some(view(&closed.window)), None::<()>, "done"));
+            let entries = entries.collect();
+            // To end a window must be possible with a full disk too.
+            self.commit(windows, entries, true).await?;
+            for closed in &closed {
+                MaintenanceChanged { what: "window closed", id: &closed.window.id, who: &author, why: &request.reason }.emit();
+            }
+        }
+        Ok(OffAnswer { dry_run: request.dry_run, closed: closed.iter().map(|closed| ClosedView::of(closed, now)).collect() })
+    }
+
+    async fn schedule(&mut self, request: ScheduleRequest) -> Result<ScheduleAnswer, Refusal> {
+        let (now, limits, author) = (now(), self.limits(), named(request.author));
+        let asked = Schedule {
+            id: String::new(),
+            cron: request.cron,
+            zone: request.zone,
+            lasts: duration(&request.lasts)?,
+            coverage: coverage(request.topics, request.client_ids),
+            reason: request.reason,
+            author: author.clone(),
+            done_until: now,
+        };
+        let mut windows = self.windows.clone();
+        let schedule = windows.add_schedule(asked, limits, now).map_err(refused)?;
+        let view = ScheduleView::of(&schedule, now);
+        if !request.dry_run {
+            let entry = entry(now, &author, "schedule added", &schedule.reason, None::<()>, Some(&view), "done");
+            self.commit(windows, vec![entry], false).await?;
+            MaintenanceChanged { what: "schedule added", id: &schedule.id, who: &author, why: &schedule.reason }.emit();
+        }
+        Ok(ScheduleAnswer { dry_run: request.dry_run, schedule: view })
+    }
+
+    async fn unschedule(&mut self, request: UnscheduleRequest) -> Result<ScheduleAnswer, Refusal> {
+        let (now, author) = (now(), named(request.author));
+        if request.reason.trim().is_empty() {
+            return Err(refused(WindowError::NoReason));
+        }
+        let mut windows = self.windows.clone();
+        let view = ScheduleView::of(&windows.remove_schedule(&request.id).map_err(refused)?, now);
+        if !request.dry_run {
+            let entry = entry(now, &author, "schedule removed", &request.reason, Some(&view), None::<()>, "done");
+            self.commit(windows, vec![entry], false).await?;
+            MaintenanceChanged { what: "schedule removed", id: &view.id, who: &author, why: &request.reason }.emit();
+        }
+        Ok(ScheduleAnswer { dry_run: request.dry_run, schedule: view })
+    }
+
+    /// What the time asks for.
+    async fn keep_up(&mut self) {
+        let now = now();
+        let mut windows = self.windows.clone();
+        // Prolonged before it could expire.
+        let (expires, limits) = (self.detected().map(|window| window.expires), self.detection_limits());
+        let wish = self.detection.advance(expires, limits, now).filter(|_| self.configs.borrow().guard.detect);
+        let mut changes = wish.map_or_else(Vec::new, |wish| self.grant(&mut windows, wish, now));
+        changes.extend(windows.advance(self.limits(), now));
+        self.happened(windows, changes, now).await;
+    }
+
+    async fn look_at_brokers(&mut self) {
+        let now = now();
+        let brokers: Vec<_> = self.view.borrow_and_update().brokers.values().map(|broker| (broker.node_id, broker.listed && broker.reachable)).collect();
+        let (expires, limits) = (self.detected().map(|window| window.expires), self.detection_limits());
+        let wish = self.detection.on_brokers(&brokers, expires, limits, now);
+        if let Some(wish) = wish.filter(|_| self.configs.borrow().guard.detect) {
+            let mut windows = self.windows.clone();
+            let changes = self.grant(&mut windows, wish, now);
+            self.happened(windows, changes, now).await;
+        }
+    }
+
+    /// Does what the detection wishes.
+    fn grant(&self, windows: &mut Windows, wish: Wish, now: Millis) -> Vec<Change> {
+        let (limits, open) = (self.limits(), self.detected().map(|window| window.id.clone()));
+        match (wish, open) {
+            (Wish::Open { until, .. } | Wish::Prolong { until }, Some(id)) => windows.prolong(&id, until, limits).into_iter().collect(),
+            (Wish::Open { lost, until }, None) => {
+                let lost = lost.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                let lasts = until.saturating_sub(now).min(limits.window_max);
+                let reason = format!("broker {lost} announced its shutdown or was lost");
+                let asked = Opening { coverage: Coverage::default(), reason, author: ITSELF.to_owned(), origin: Origin::Detection, lasts };
+                match windows.open(asked, limits, now) {
+                    Ok(window) => vec![Change::Opened(window)],
+                    Err(error) => {
+                        tracing::warn!(%error, "a broker went, and no window could be opened");
+                        Vec::new()
+                    }
+                }
+            }
+            (Wish::Close, Some(id)) => windows
+                .close(Some(&id), ITSELF, "every broker has been back for guard.detect_quiet", now)
+                .unwrap_or_default()
+                .into_iter()
+                .map(Change::Closed)
+                .collect(),
+            (Wish::Prolong { .. } | Wish::Close, None) => Vec::new(),
+        }
+    }
+
+    /// What happened by itself is in force, whether or not the disk takes it.
+    async fn happened(&mut self, windows: Windows, changes: Vec<Change>, now: Millis) {
+        if changes.is_empty() {
+            // A start that was left out is dealt with all the same.
+            self.windows = windows;
+            return;
+        }
+        let entries = changes.iter().map(|change| entry_of(change, now)).collect();
+        // With `anyway` nothing is refused.
+        let _ = self.commit(windows, entries, true).await;
+        for change in &changes {
+            let (what, id, who, why) = told(change);
+            MaintenanceChanged { what, id, who, why }.emit();
+        }
+    }
+
+    /// Puts `windows` in force once they are written down; with `anyway` also when they cannot be.
+    async fn commit(&mut self, windows: Windows, entries: Vec<AuditEntry>, anyway: bool) -> Result<(), Refusal> {
+        let written = windows.clone();
+        let result = self.with_store(move |store| store.commit(&written, &entries)).await;
+        if let Err(error) = &result {
+            tracing::warn!(%error, in_force = anyway, "a change of maintenance is not on the disk");
+        }
+        match result {
+            Err(error) if !anyway => Err(Refusal {
+                kind: RefusalKind::Storage,
+                error: format!("it could not be written down: {error}; nothing has changed"),
+                hint: "let Leeward write into state.directory; a window alone can be opened without it with --force (\"force\": true)".to_owned(),
+                preflight: None,
+            }),
+            Ok(()) | Err(_) => {
+                self.windows = windows;
+                self.publish();
+                Ok(())
+            }
+        }
+    }
+
+    async fn record(&mut self, entry: AuditEntry) {
+        if let Err(error) = self.with_store(move |store| store.record(&[entry])).await {
+            tracing::warn!(%error, "a refusal is not in the audit file");
+        }
+    }
+
+    /// On a thread where waiting for the disk holds nobody up.
+    async fn with_store(&mut self, work: impl FnOnce(&mut Store) -> Result<(), StoreError> + Send + 'static) -> Result<(), StoreError> {
+        let Some(mut store) = self.store.take() else { return Err(StoreError::gone()) };
+        let written = tokio::task::spawn_blocking(move || {
+            let result = work(&mut store);
+            (store, result)
+        });
+        let (store, result) = written.await.map_err(|_| StoreError::gone())?;
+        self.store = Some(store);
+        result
+    }
+
+    fn publish(&mut self) {
+        let (now, left_alone) = (now(), self.preflight_input().left_alone());
+        let policy = {
+            let (config, old) = (self.configs.borrow(), self.policy.borrow());
+            let policy = self.windows.policy(&config.guard, config.runtime.workers, left_alone.clone(), old.generation, now);
+            (policy != **old).then(|| Policy { generation: old.generation + 1, ..policy })
+        };
+        if let Some(policy) = policy {
+            self.policy.send_replace(Arc::new(policy));
+        }
+        let brokers_away = self.detection.away().collect();
+        self.snapshot.store(Arc::new(Snapshot { windows: self.windows.clone(), kept: self.kept(), left_alone, brokers_away }));
+    }
+
+    fn next_change(&self) -> Option<Millis> {
+        let config = self.configs.borrow();
+        let detected = self.detected().filter(|_| config.guard.detect);
+        let longest = detected.map_or(0, |window| window.opened.saturating_add(millis(config.guard.window_max)));
+        let detection = self.detection.next_change(detected.map(|window| window.expires), longest, self.detection_limits());
+        self.windows.next_change(now()).into_iter().chain(detection).min()
+    }
+
+    fn detected(&self) -> Option<&Window> {
+        self.windows.open_windows().iter().find(|window| window.origin == Origin::Detection)
+    }
+
+    fn preflight_input(&self) -> PreflightInput {
+        PreflightInput::gather(&self.view.borrow(), &self.configs.borrow())
+    }
+
+    fn limits(&self) -> Limits {
+        Limits { window_max: millis(self.configs.borrow().guard.window_max) }
+    }
+
+    fn detection_limits(&self) -> DetectionLimits {
+        let config = self.configs.borrow();
+        DetectionLimits { window: millis(config.guard.detect_window), quiet: millis(config.guard.detect_quiet) }
+    }
+
+    fn kept(&self) -> super::Kept {
+        self.store.as_ref().map(Store::kept).unwrap_or_default()
+    }
+}
+
+/// What happened by itself, who had it happen, and why.
+fn told(change: &Change) -> (&'static str, &str, &str, &str) {
+    match change {
+        Change::Opened(window) => ("window opened", &window.id, window.origin.label(), &window.reason),
+        Change::Prolonged { after, .. } => ("window prolonged", &after.id, after.origin.label(), &after.reason),
+        Change::Closed(closed) => ("window closed", &closed.window.id, &closed.by, &closed.why),
+    }
+}
+
+fn entry_of(change: &Change, now: Millis) -> AuditEntry {
+    let (what, _, who, why) = told(change);
+    let view = |window: &Window| WindowView::of(window, now);
+    let (before, after) = match change {
+        Change::Opened(window) => (None, Some(view(window))),
+        Change::Prolonged { before, after } => (Some(view(before)), Some(view(after))),
+        Change::Closed(closed) => (Some(view(&closed.window)), None),
+    };
+    entry(now, who, what, why, before, after, "done")
+}
+
+fn answer<T>(reply: Reply<T>, result: Result<T, Refusal>) {
+    let _ = reply.send(result);
+}
+
+fn named(author: Option<String>) -> String {
+    author.map(|author| author.trim().to_owned()).filter(|author| !author.is_empty()).unwrap_or_else(|| UNNAMED.to_owned())
+}
+
+fn coverage(topics: Vec<String>, client_ids: Vec<String>) -> Coverage {
+    let names = |names: Vec<String>| names.into_iter().collect::<BTreeSet<_>>();
+    Coverage { topics: names(topics), client_ids: names(client_ids) }
+}
+
+fn duration(text: &str) -> Result<Millis, Refusal> {
+    let wrong = |error| Refusal { kind: RefusalKind::Wrong, error, hint: "write it as \"2h\" or \"1h30m\" (units: ms, s, m, h)".to_owned(), preflight: None };
+    parse_duration(text).map(millis).map_err(wrong)
+}
+
+fn refused(error: WindowError) -> Refusal {
+    let kind = match error {
+        WindowError::NoneOpen | WindowError::NoSuchWindow(_) | WindowError::NoSuchSchedule(_) => RefusalKind::Missing,
+        WindowError::NoReason
+        | WindowError::Text { .. }
+        | WindowError::Names(_)
+        | WindowError::TooLong { .. }
+        | WindowError::NoLength
+        | WindowError::TooMany
+        | WindowError::TooManySchedules
+        | WindowError::Cron { .. }
+        | WindowError::Zone(_)
+        | WindowError::NeverStarts(_)
+        | WindowError::Overlaps(_) => RefusalKind::Wrong,
+    };
+    let text = error.to_string();
+    // What and why stand before what to do.
+    let (error, hint) = text.rsplit_once("; ").unwrap_or((&text, "see leeward maintenance --help"));
+    Refusal { kind, error: error.to_owned(), hint: hint.to_owned(), preflight: None }
+}
+
+fn entry(now: Millis, who: &str, what: &str, why: &str, before: Option<impl Serialize>, after: Option<impl Serialize>, result: &str) -> AuditEntry {
+    // Views are plain data, which always becomes a value.
+    let value = |view: Result<serde_json::Value, serde_json::Error>| view.unwrap_or_default();
+    AuditEntry {
+        at: rfc3339(now),
+        who: who.to_owned(),
+        what: what.to_owned(),
+        why: why.to_owned(),
+        before: before.map(|view| value(serde_json::to_value(view))),
+        after: after.map(|view| value(serde_json::to_value(view))),
+        result: result.to_owned(),
+    }
+}
