@@ -111,7 +111,7 @@ impl Session {
 
     fn guard_produce<O: Observer>(&mut self, peek: &Peek, frame: &[u8], in_window: bool, moment: &Moment<'_, O>) -> Result<Guarded, Close> {
         let intent = if in_window { self.intent(peek, frame, moment).map_err(malformed)? } else { Intent::default() };
-        if self.home == Home::Down {
+        if self.home == Home::Down && !(intent.number && self.numbered_in_flight() >= NUMBERED_MAX) {
             return Ok(Guarded::Whole(intent));
         }
         let wait = if intent.number {
@@ -229,8 +229,13 @@ impl Session {
             && let Some(layout) = &intent.layout
         {
             owed.batches = Batches::Numbered;
-            let batches = self.number(frame, layout);
+            let (batches, begins) = self.number(frame, layout);
             self.tell(moment, Event::Numbered { batches });
+            if begins {
+                // A broker that knows nothing of a producer id takes any sequence as its first (since 2.5), so the second batch may not be on its way before the
+                // first is in.
+                self.quiet = Some(Quiet::Numbered);
+            }
         }
         self.want_home_behind(buffer, passed, moment.now, outbox);
         if client_acks == 0 && !intent.raise {
@@ -242,18 +247,19 @@ impl Session {
         Ok(())
     }
 
-    /// Numbers every batch without a producer id; each can be, see [`Session::can_number`].
-    fn number(&mut self, frame: &mut [u8], layout: &Layout) -> u32 {
-        let mut numbered = 0;
+    /// Numbers every batch without a producer id; each can be, see [`Session::can_number`]. Gives how many, and whether one is the first of its sequence.
+    fn number(&mut self, frame: &mut [u8], layout: &Layout) -> (u32, bool) {
+        let (mut numbered, mut begins) = (0, false);
         for batch in &layout.batches {
             let Some(head) = batch.head.as_ref().filter(|head| head.producer_id < 0) else { continue };
             let Some(partition) = partition(layout, batch, frame) else { continue };
             let Some((producer, sequence)) = self.numbers.next(&partition, head.last_offset_delta) else { continue };
             if produce::number(frame, batch, producer.id, producer.epoch, sequence).is_ok() {
                 numbered += 1;
+                begins |= sequence == 0;
             }
         }
-        numbered
+        (numbered, begins)
     }
 
     fn take_other<O: Observer>(

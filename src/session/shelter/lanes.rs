@@ -35,7 +35,8 @@ pub(in crate::session) struct Lane {
     at: Option<Leader>,
     /// Requests with this partition that the home upstream still owes an answer for: nothing may overtake them.
     pub(super) home_owes: usize,
-    /// One failed: the rest goes one by one until one succeeds.
+    /// The lane is new, or a batch failed: the rest goes one by one until one succeeds. A broker that knows nothing of a producer id takes any sequence as its
+    /// first (since 2.5), so a second may not be on its way before the first is in.
     recovering: bool,
     /// The leader that failed last.
     failed: Option<Leader>,
@@ -95,8 +96,10 @@ impl Lane {
 
     /// The partition answered well for the batch at `place`.
     pub(super) fn done(&mut self, place: Place) {
+        // One behind another that is to be sent again says nothing about that one.
+        let was_oldest = self.queue.front() == Some(&place);
         self.remove(place);
-        if self.in_flight == 0 {
+        if was_oldest && self.in_flight == 0 {
             self.recovering = false;
         }
         self.failed = None;
@@ -120,7 +123,7 @@ impl Lane {
 
     /// A lane for a partition that came by the home upstream, which stands for `home` and owes `home_owes` answers.
     pub(super) fn new(home_owes: usize, home: Option<i32>, partition: &Partition, leaders: &Leaders) -> Self {
-        let mut lane = Lane { home_owes, ..Lane::default() };
+        let mut lane = Lane { home_owes, recovering: true, ..Lane::default() };
         lane.at = home.map(|node_id| match lane.leader(partition, leaders) {
             Some(leader) if leader.node_id == node_id => leader,
             Some(_) | None => Leader { node_id, epoch: -1 },
@@ -131,6 +134,12 @@ impl Lane {
     /// One batch is not on its way any more.
     pub(super) fn returned(&mut self) {
         self.in_flight = self.in_flight.saturating_sub(1);
+    }
+
+    /// The batch at `place` has failed for good; what comes next may begin a sequence.
+    pub(super) fn gave_up(&mut self, place: Place) {
+        self.remove(place);
+        self.recovering = true;
     }
 
     pub(super) fn remove(&mut self, place: Place) {

@@ -190,7 +190,7 @@ impl Session {
         }
         batch.stage = Stage::Done(produce::failed(topic, partition.1, code));
         if let Some(lane) = shelter.lanes.get_mut(partition) {
-            lane.remove((seq, at));
+            lane.gave_up((seq, at));
         }
         self.tell(moment, Event::Reached { api_key: api::PRODUCE, code });
     }

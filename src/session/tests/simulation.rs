@@ -104,7 +104,7 @@ impl Dice {
 
     /// One time in `n`.
     fn one_in(&mut self, n: u64) -> bool {
-        self.roll() % n == 0
+        self.roll().is_multiple_of(n)
     }
 }
 

@@ -26,12 +26,17 @@ pub(super) struct Brokers {
     pub(super) up: HashMap<i32, bool>,
     pub(super) partitions: Vec<Partition>,
     next_producer_id: i64,
+    /// For the trace.
+    pub(super) said: Vec<String>,
+    /// A producer id begins with its first sequence, as before Kafka 2.5 and with transaction version 2. Later brokers take any; then a client that pipelines its first
+    /// batches can lose the first to a leader that comes back, with Leeward or without.
+    pub(super) is_strict: bool,
 }
 
 impl Brokers {
     pub(super) fn new() -> Self {
         let partitions = (0..PARTITIONS).map(|_| Partition { leader: 1, epoch: 0, log: Vec::new() }).collect();
-        Brokers { up: NODES.iter().map(|node| (*node, true)).collect(), partitions, next_producer_id: 1000 }
+        Brokers { up: NODES.iter().map(|node| (*node, true)).collect(), partitions, next_producer_id: 1000, said: Vec::new(), is_strict: false }
     }
 
     /// Moves leadership to another broker that is up, if there is one.
@@ -73,6 +78,8 @@ impl Brokers {
             .iter()
             .map(|batch| {
                 let (code, offset) = self.append(node, batch, frame, layout.acks, dice);
+                let sequence = batch.head.as_ref().map_or(-1, |head| head.base_sequence);
+                self.said.push(format!("{node}: request {id}, partition {}, sequence {sequence}: {code}", batch.partition));
                 PartitionResult { base_offset: offset, ..produce::failed(batch.topic, batch.partition, code) }
             })
             .collect();
@@ -101,7 +108,9 @@ impl Brokers {
                 return (0, *offset as i64);
             }
             let next = of_producer.last().map(|(_, stored)| stored.producer.2 + 1);
-            // Without any state of the producer id a broker takes what comes (since 2.5); the first is then the first that there is.
+            if next.is_none() && self.is_strict && head.base_sequence != 0 {
+                return (45, -1);
+            }
             if next.is_some_and(|next| next != head.base_sequence) {
                 return (45, -1);
             }

@@ -55,6 +55,8 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(kind: Kind, seed: u64) -> Self {
         let windows = if matches!(kind, Kind::Window(_)) { vec![WindowScope::default()] } else { Vec::new() };
+        let mut brokers = Brokers::new();
+        brokers.is_strict = kind == Kind::Idempotent;
         World {
             kind,
             dice: Dice(seed),
@@ -66,7 +68,7 @@ impl World {
             checked: (0, 0),
             seen: Seen::default(),
             outbox: Outbox::default(),
-            brokers: Brokers::new(),
+            brokers,
             client: Producer::default(),
             from_client: BytesMut::new(),
             connections: Vec::new(),
@@ -118,7 +120,9 @@ impl World {
     }
 
     fn client_sends(&mut self) -> Result<(), String> {
-        if self.client.waiting.len() < 8 {
+        // More than five batches of one producer id on their way no broker recognises again.
+        let in_flight_max = if self.kind == Kind::Idempotent { 5 } else { 8 };
+        if self.client.waiting.len() < in_flight_max {
             let request = self.client.request(self.kind, &mut self.dice);
             self.note(format!("the client sends {} bytes", request.len()));
             self.from_client.extend_from_slice(&request);
@@ -215,7 +219,7 @@ impl World {
             }
             let frame: Vec<u8> = connection.at_broker.drain(..4 + length).collect();
             let answer = brokers.answer(connection.node, &frame, dice);
-            trace.push(format!("{:>6} ms: {} works on request {} of {:?}", *now / MILLIS, connection.node, frame[11], connection.detour));
+            trace.extend(brokers.said.drain(..).map(|said| format!("{:>6} ms: {said}, by {:?}", *now / MILLIS, connection.detour)));
             if let Some(answer) = answer {
                 connection.to_session.extend_from_slice(&answer);
             }
@@ -270,6 +274,8 @@ impl World {
                 }
                 let frame: Vec<u8> = bytes.drain(..4 + length).collect();
                 self.brokers.answer(connection.node, &frame, &mut self.dice);
+                let said: Vec<_> = self.brokers.said.drain(..).collect();
+                said.into_iter().for_each(|said| self.note(format!("{said}, and nobody hears it")));
             }
         }
         match connection.detour {
