@@ -167,6 +167,8 @@ pub struct Session {
     greeted: bool,
     paused: Option<Pause>,
     requests: u64,
+    /// The number of the last entry of the ring.
+    last_seq: u64,
     numbers: Numbers,
     shelter: Option<Box<Shelter>>,
     /// Correlation ids of Leeward's own questions.
@@ -202,6 +204,7 @@ impl Session {
             greeted: false,
             paused: None,
             requests: 0,
+            last_seq: 0,
             numbers: Numbers::default(),
             shelter: None,
             own_questions: 0,

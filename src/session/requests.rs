@@ -196,6 +196,7 @@ impl Session {
     /// The entry of a request that was read.
     fn owed<O: Observer>(&mut self, peek: &Peek, frame_bytes: usize, moment: &Moment<'_, O>) -> Owed {
         moment.observer.request(peek.api_key, frame_bytes);
+        self.requests += 1;
         Owed {
             seq: self.next_seq(),
             correlation_id: peek.correlation_id,
@@ -209,13 +210,14 @@ impl Session {
         }
     }
 
-    /// Requests that Leeward puts in itself count too: the ring is in the order of these numbers.
+    /// Requests that Leeward puts in itself have one too: the ring is in the order of these numbers.
     fn next_seq(&mut self) -> u64 {
-        self.requests += 1;
-        self.requests
+        self.last_seq += 1;
+        self.last_seq
     }
 
     fn push(&mut self, owed: Owed, frame: Option<Bytes>) {
+        debug_assert!(self.in_flight.back().is_none_or(|last| last.owed.seq < owed.seq), "the ring is in the order of its numbers");
         self.bytes_in_flight += owed.frame_bytes;
         self.in_flight.push_back(InFlight { owed, frame });
     }
@@ -255,6 +257,7 @@ impl Session {
         let (version, id) = (header.api_version, header.correlation_id);
         let software = if version <= VERSIONS_UNDERSTOOD { versions::parse_request(version, body).map_err(malformed)? } else { None };
         moment.observer.request(api::API_VERSIONS, frame.len());
+        self.requests += 1;
 
         let client_id = header.client_id.and_then(|bytes| std::str::from_utf8(bytes).ok());
         let software = software.filter(|software| software.is_acceptable()).map(|software| (software.name, software.version));
@@ -312,6 +315,7 @@ impl Session {
             *tokens += 1;
         }
         let (api_key, kind, batches) = (api::SASL_AUTHENTICATE, Kind::Token, Batches::None);
+        self.requests += 1;
         let seq = self.next_seq();
         self.push(Owed { seq, correlation_id: 0, api_key, api_version: 0, kind, batches, frame_bytes, arrived: moment.now, sent: 0 }, None);
         Next::Pass(frame_bytes)

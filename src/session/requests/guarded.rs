@@ -237,7 +237,7 @@ impl Session {
                 self.quiet = Some(Quiet::Numbered);
             }
         }
-        self.want_home_behind(buffer, passed, moment.now, outbox);
+        self.want_home_behind(buffer, passed, &mut owed, outbox);
         if client_acks == 0 && !intent.raise {
             *passed += owed.frame_bytes;
             return Ok(());
@@ -291,18 +291,19 @@ impl Session {
         if let Some(close) = self.cannot_shelter(owed.api_key) {
             return Err(close);
         }
-        self.want_home_behind(buffer, passed, moment.now, outbox);
+        self.want_home_behind(buffer, passed, &mut owed, outbox);
         let frame = kept(buffer, passed, owed.frame_bytes, outbox, true);
         self.push(owed, Some(frame));
         Ok(())
     }
 
-    /// Wants the home; what is put in for that comes behind what has passed.
-    fn want_home_behind(&mut self, buffer: &mut BytesMut, passed: &mut usize, now: u64, outbox: &mut Outbox) {
+    /// Wants the home for a request; what is put in for that comes behind what has passed, and before the request.
+    fn want_home_behind(&mut self, buffer: &mut BytesMut, passed: &mut usize, owed: &mut Owed, outbox: &mut Outbox) {
         if self.home != Home::Wanted {
             outbox.to_home.push_front_of(buffer, *passed);
             *passed = 0;
-            self.want_home(now, outbox);
+            self.want_home(owed.arrived, outbox);
+            owed.seq = self.next_seq();
         }
     }
 

@@ -55,6 +55,8 @@ impl Brokers {
         let id = i32::from_be_bytes(frame[8..12].try_into().unwrap());
         match key {
             0 => self.produce(node, frame, id, dice),
+            // What the client calls itself; nobody reads the answer.
+            18 => Some(framed(&[&id.to_be_bytes()[..], &[0; 8]].concat())),
             22 => Some(self.init_producer_id(id, dice)),
             other => panic!("the simulation's brokers do not know API key {other}"),
         }

@@ -2,7 +2,10 @@
 
 use std::collections::VecDeque;
 
+use bytes::Bytes;
+
 use super::{Dice, Kind, PARTITIONS, TOPIC, brokers::framed};
+use crate::protocol::versions;
 
 /// What the client was told of one record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +26,12 @@ pub(super) struct Producer {
 }
 
 impl Producer {
+    /// What a client says first: its library's name. Answered by Leeward alone.
+    pub(super) fn hello(&mut self) -> Bytes {
+        self.waiting.push_back((0, Vec::new()));
+        versions::encode_request(3, 0, Some("c"), Some(("simulated", "1")))
+    }
+
     pub(super) fn request(&mut self, kind: Kind, dice: &mut Dice) -> Vec<u8> {
         self.next_id += 1;
         let (acks, producer_id) = match kind {
@@ -71,6 +80,9 @@ impl Producer {
             let Some((expected, records)) = self.waiting.pop_front() else { return Err(format!("an answer to no request: {id}")) };
             if id != expected {
                 return Err(format!("the answer of request {id} came where {expected} is the oldest"));
+            }
+            if id == 0 {
+                continue;
             }
             // One topic: its name, then the partitions (index, error, offset, append time, log start).
             let mut at = 8 + 4 + 2 + TOPIC.len() + 4;

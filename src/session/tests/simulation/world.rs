@@ -78,6 +78,9 @@ impl World {
 
     pub(super) fn run(&mut self) -> Result<(), String> {
         self.learn_leaders();
+        let hello = self.client.hello();
+        self.from_client.extend_from_slice(&hello);
+        self.offer_client_bytes()?;
         for _ in 0..STEPS {
             self.step(true)?;
             self.check()?;
