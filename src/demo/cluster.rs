@@ -3,10 +3,12 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::DemoError;
 use super::kafka::Kafka;
 use super::screen::Screen;
+use super::story::{Build, Going};
+use super::{DemoError, KafkaOptions};
 use crate::sandbox::{ModelConfig, Sandbox, SandboxConfig};
 
 /// Brokers of the demo.
@@ -19,13 +21,13 @@ pub(super) enum Cluster {
 }
 
 impl Cluster {
-    /// The sandbox, or real Kafka of `version`; returns when all brokers serve.
+    /// The sandbox, or real Kafka; returns when all brokers serve.
     ///
     /// # Errors
     /// It does not start. What was started has ended.
-    pub(super) async fn start(version: Option<&str>, directory: &Path, screen: &mut Screen) -> Result<Self, DemoError> {
-        if let Some(version) = version {
-            return Ok(Cluster::Kafka(Box::new(Kafka::start(version, directory, screen).await?)));
+    pub(super) async fn start(kafka: Option<&KafkaOptions>, directory: &Path, screen: &mut Screen) -> Result<Self, DemoError> {
+        if let Some(options) = kafka {
+            return Ok(Cluster::Kafka(Box::new(Kafka::start(options, directory, screen).await?)));
         }
         screen.line("starting a sandbox of three brokers");
         let model = ModelConfig { seed: fastrand::u64(..), auto_create_topics: false, ..ModelConfig::default() };
@@ -37,7 +39,7 @@ impl Cluster {
     pub(super) fn title(&self) -> String {
         match self {
             Cluster::Sandbox(_) => "a sandbox of three brokers".to_owned(),
-            Cluster::Kafka(kafka) => format!("three brokers of Apache Kafka {}", kafka.version()),
+            Cluster::Kafka(kafka) => format!("three brokers of Apache Kafka {}", kafka.versions()),
         }
     }
 
@@ -52,6 +54,39 @@ impl Cluster {
     /// `host:port` of every broker, comma separated.
     pub(super) fn bootstrap(&self) -> String {
         self.brokers().iter().map(|(_, address)| address.to_string()).collect::<Vec<_>>().join(",")
+    }
+
+    /// Lets a broker go; returns when its process is gone.
+    ///
+    /// # Errors
+    /// It does not run, or does not go.
+    pub(super) async fn stop(&mut self, node_id: i32, going: Going) -> Result<(), DemoError> {
+        match (self, going) {
+            (Cluster::Sandbox(sandbox), Going::Stopped) => Ok(sandbox.stop(node_id).await?),
+            (Cluster::Sandbox(sandbox), Going::Killed) => Ok(sandbox.kill(node_id)?),
+            (Cluster::Kafka(kafka), going) => kafka.stop(node_id, going).await,
+        }
+    }
+
+    /// Starts a broker that is gone, with its data and at its address; returns when it serves. The sandbox has only one build.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub(super) async fn start_broker(&mut self, node_id: i32, build: Build) -> Result<(), DemoError> {
+        match self {
+            Cluster::Sandbox(sandbox) => Ok(sandbox.start_broker(node_id).await?),
+            Cluster::Kafka(kafka) => kafka.start_broker(node_id, build).await,
+        }
+    }
+
+    /// How long a broker stays away at least before it is started again: long enough for its leaders to move. A real one takes that long to start.
+    pub(super) fn away(&self, going: Going) -> Duration {
+        match (self, going) {
+            (Cluster::Kafka(_), _) => Duration::from_secs(1),
+            (Cluster::Sandbox(_), Going::Stopped) => Duration::from_millis(1_500),
+            // The sandbox's brokers have sessions of 2 s.
+            (Cluster::Sandbox(_), Going::Killed) => Duration::from_secs(3),
+        }
     }
 
     /// Ends the brokers and waits until they are gone.
