@@ -1,6 +1,7 @@
 //! Leeward itself, as everybody starts it: a process of its own, `leeward run`, on free ports.
 
 mod gauge;
+mod ledger;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -13,10 +14,11 @@ use ureq::Agent;
 use super::child::Supervised;
 use super::ports::free_stretch;
 use crate::admin::ApiError;
-use crate::admin::report::Report;
+use crate::admin::report::{Episodes, Report};
 use crate::admin::status::Status;
 use crate::maintenance::api::{OffAnswer, OffRequest, OnAnswer, OnRequest};
 pub(super) use gauge::Gauges;
+pub(super) use ledger::Ledger;
 
 /// Ports that Leeward may take behind its bootstrap endpoint: those of the brokers, whose node ids are 1 to 3, and some more.
 const RANGE: u16 = 8;
@@ -103,8 +105,8 @@ impl Front {
     pub(super) async fn end(self) -> Result<(), String> {
         match self.process.end(END_LIMIT).await {
             Some(0) => Ok(()),
-            Some(code) => Err(format!("Leeward ended with exit code {code}")),
-            None => Err(format!("Leeward did not end within {END_LIMIT:?} and was killed")),
+            Some(code) => Err(format!("it ended with exit code {code}")),
+            None => Err(format!("it did not end within {END_LIMIT:?} and was killed")),
         }
     }
 }
@@ -123,9 +125,15 @@ impl Admin {
         self.get("/metrics").await.map(|text| Gauges::read(&text))
     }
 
-    /// What the guard did in the last window; `None` where there was none.
-    pub(super) async fn report(&self) -> Option<Report> {
-        serde_json::from_str(&self.get("/v1/report").await?).ok()
+    /// What the guard did so far: its windows, and times of lost brokers without one.
+    pub(super) async fn ledger(&self) -> Option<Ledger> {
+        let episodes: Episodes = serde_json::from_str(&self.get("/v1/report/episodes").await?).ok()?;
+        let mut ledger = Ledger::default();
+        for episode in &episodes.episodes {
+            let report: Report = serde_json::from_str(&self.get(&format!("/v1/report?episode={}", episode.number)).await?).ok()?;
+            ledger.add(&report);
+        }
+        Some(ledger)
     }
 
     /// Opens a maintenance window over everything.
@@ -176,7 +184,8 @@ impl Admin {
     /// The body of a good answer.
     async fn get(&self, path: &str) -> Option<String> {
         let (agent, url) = (self.agent.clone(), format!("http://{}{path}", self.address));
-        let asked = tokio::task::spawn_blocking(move || agent.get(url).call().ok().filter(|answer| answer.status().is_success())?.body_mut().read_to_string().ok());
+        let asked =
+            tokio::task::spawn_blocking(move || agent.get(url).call().ok().filter(|answer| answer.status().is_success())?.body_mut().read_to_string().ok());
         asked.await.ok().flatten()
     }
 }

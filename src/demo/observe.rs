@@ -9,7 +9,7 @@ use super::client::{Connection, Topology};
 use super::front::{Admin, Gauges};
 use super::load::{Kind, Side};
 use super::traffic::Lane;
-use super::view::{BrokerRow, GroupRow, KindRow, LedgerRow, LeewardRow, Picture, SidePicture};
+use super::view::{BrokerRow, GroupRow, KindRow, LeewardRow, Picture, SidePicture};
 
 /// Between two questions about leaders a connection is kept; an answer that takes longer is left out of the picture.
 const LOOK_LIMIT: Duration = Duration::from_millis(500);
@@ -55,7 +55,7 @@ impl Observer {
     /// The picture now.
     pub(super) async fn picture(&mut self, moment: Moment) -> Picture {
         self.look_at_brokers().await;
-        let ledger = self.admin.report().await;
+        let ledger = self.admin.ledger().await;
         let gauges = self.admin.gauges().await;
         let now = Instant::now();
         let last = self.last.take();
@@ -87,7 +87,7 @@ impl Observer {
             moment,
             sides,
             leeward,
-            ledger: ledger.map(|report| LedgerRow::of(&report.episode)),
+            ledger,
         }
     }
 

@@ -44,7 +44,7 @@ pub(super) async fn run(options: &Options, screen: &mut Screen) -> Result<Verdic
     let mut signals = Signals::new().map_err(|error| DemoError::System { what: "signal handlers", error })?;
     let scrap = Scrap::new().map_err(|error| DemoError::System { what: "a directory for logs", error })?;
     let mut cluster = tokio::select! {
-        cluster = Cluster::start(options.kafka.as_ref(), &scrap.path, screen) => cluster?,
+        cluster = Cluster::start(options, &scrap.path, screen) => cluster?,
         () = signals.next() => return Err(DemoError::Interrupted),
     };
     let shown = tokio::select! {
@@ -184,7 +184,7 @@ impl Stage {
                 // It may be closed already, or was never open.
                 let _closed = self.front.admin().close_window("the demo was interrupted").await;
             }
-            summary.note_ledger(self.front.admin().report().await);
+            summary.note_ledger(self.front.admin().ledger().await);
         }
         for (&side, book) in &self.books {
             summary.note_side(side, &book.pages());

@@ -10,9 +10,9 @@ mod tests;
 
 use std::time::Duration;
 
+use super::front::Ledger;
 use super::load::Kind;
 use super::observe::Moment;
-use crate::admin::report::EpisodeHead;
 
 pub(super) use live::live;
 pub(super) use plain::{plain, said};
@@ -30,7 +30,7 @@ pub(super) struct Picture {
     /// `None` while its admin endpoint does not answer.
     pub(super) leeward: Option<LeewardRow>,
     /// `None` while it has nothing to tell of.
-    pub(super) ledger: Option<LedgerRow>,
+    pub(super) ledger: Option<Ledger>,
 }
 
 #[derive(Debug, Clone)]
@@ -88,20 +88,4 @@ pub(super) struct LeewardRow {
     /// Cores.
     pub(super) cpu: f64,
     pub(super) memory_bytes: u64,
-}
-
-/// What Leeward's ledger says of the window so far.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct LedgerRow {
-    pub(super) absorbed: u64,
-    pub(super) reached: u64,
-    pub(super) held: i64,
-    pub(super) longest_hold: Duration,
-}
-
-impl LedgerRow {
-    pub(super) fn of(head: &EpisodeHead) -> Self {
-        let longest_hold = Duration::try_from_secs_f64(head.longest_hold_seconds).unwrap_or_default();
-        LedgerRow { absorbed: head.absorbed, reached: head.reached, held: head.held, longest_hold }
-    }
 }

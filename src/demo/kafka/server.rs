@@ -56,7 +56,8 @@ impl Plan {
         let file = directory.join("logging.properties");
         std::fs::write(&file, text)?;
         let logging = format!("-D{property}=file:{}", file.display());
-        let plan = Plan { quorum: release.quorum, java, jars: jars.to_owned(), logging, directory: directory.to_owned(), first_port, cluster_id: new_cluster_id() };
+        let plan =
+            Plan { quorum: release.quorum, java, jars: jars.to_owned(), logging, directory: directory.to_owned(), first_port, cluster_id: new_cluster_id() };
         for role in plan.brokers().chain([Role::Quorum]) {
             std::fs::create_dir_all(plan.home(role))?;
             std::fs::write(plan.properties_file(role), plan.properties(role))?;

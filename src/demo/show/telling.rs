@@ -38,7 +38,10 @@ enum What {
     /// A broker is away, in these words; or all are there.
     Away(Option<(i32, &'static str)>),
     /// So many restarts are done. Where there is no picture, a line of figures follows.
-    Done { done: usize, of: usize },
+    Done {
+        done: usize,
+        of: usize,
+    },
 }
 
 impl Stage {

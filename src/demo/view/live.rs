@@ -4,7 +4,8 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use super::words::{count, millis, number, rate, seconds, span};
-use super::{BrokerRow, GroupRow, LedgerRow, LeewardRow, Picture, SidePicture};
+use super::{BrokerRow, GroupRow, LeewardRow, Picture, SidePicture};
+use crate::admin::report::Counts;
 use crate::demo::observe::Moment;
 
 /// The picture is never wider; a wider terminal stays empty on the right.
@@ -35,8 +36,8 @@ fn draw(out: &mut String, picture: &Picture, width: usize) -> std::fmt::Result {
     }
     writeln!(out)?;
     writeln!(out, "{}", own(picture.leeward.as_ref()))?;
-    if let Some(row) = &picture.ledger {
-        writeln!(out, "         {}", ledger(row))?;
+    if let Some(so_far) = picture.ledger.as_ref().filter(|ledger| ledger.restarts > 0 || ledger.counts.holds.begun > 0) {
+        writeln!(out, "         {}", ledger(&so_far.counts))?;
     }
     if !picture.moment.said.is_empty() {
         writeln!(out)?;
@@ -89,10 +90,11 @@ fn cells_of(rate: &str, p50: &str, p99: &str, errors: &str) -> String {
     format!("{rate:>9}{p50:>7}{p99:>7}{errors:>8}")
 }
 
-fn ledger(row: &LedgerRow) -> String {
-    let LedgerRow { absorbed, reached, held, longest_hold } = row;
-    let held = number(u64::try_from(*held).unwrap_or(0));
-    format!("absorbed {} so far, {} reached clients; {held} requests held now, the longest so far {}", count(*absorbed, "error"), number(*reached), span(Some(*longest_hold)))
+fn ledger(counts: &Counts) -> String {
+    let longest = Duration::try_from_secs_f64(counts.holds.longest_seconds).ok();
+    let held = number(u64::try_from(counts.holds.held).unwrap_or(0));
+    let (absorbed, reached) = (count(counts.absorbed(), "error"), number(counts.reached()));
+    format!("{absorbed} absorbed, {reached} let through; {held} requests held now, the longest so far {}", span(longest))
 }
 
 fn own(leeward: Option<&LeewardRow>) -> String {

@@ -8,9 +8,9 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use super::words::{count, number, span};
-use crate::admin::report::Report;
 use crate::demo::Verdict;
 use crate::demo::book::{Fate, Pages};
+use crate::demo::front::Ledger;
 use crate::demo::histogram::Histogram;
 use crate::demo::load::{Kind, Pace, Side, Step};
 use crate::demo::story::Restart;
@@ -35,7 +35,7 @@ pub(in crate::demo) struct Summary {
 struct StoryEnd {
     planned: Vec<Restart>,
     done: usize,
-    ledger: Option<Report>,
+    ledger: Option<Ledger>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -85,7 +85,7 @@ impl Summary {
         }
     }
 
-    pub(in crate::demo) fn note_ledger(&mut self, ledger: Option<Report>) {
+    pub(in crate::demo) fn note_ledger(&mut self, ledger: Option<Ledger>) {
         if let Some(story) = &mut self.story {
             story.ledger = ledger;
         }

@@ -5,14 +5,14 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use super::{Counted, StoryEnd, Summary, both, conclusion, counted, name, named, own_figures, row};
-use crate::admin::report::Report;
+use crate::demo::front::Ledger;
 use crate::demo::load::Side;
 use crate::demo::story::account;
 use crate::demo::view::words::{count, number, seconds, span};
 
 pub(super) fn write(out: &mut String, summary: &Summary, end: &StoryEnd) -> std::fmt::Result {
     let ended = if summary.interrupted { ", ended early" } else { "" };
-    writeln!(out, "\n{} in front of {}{ended}: {}\n", seconds(summary.lasted), summary.title, account(&end.planned, end.done))?;
+    writeln!(out, "\n{} in front of {}{ended}:\n{}\n", seconds(summary.lasted), summary.title, account(&end.planned, end.done))?;
     row(out, "", name(Side::Direct), name(Side::Leeward))?;
     both(out, summary, "errors seen by clients", |end| number(end.errors_seen.values().sum()))?;
     named(out, summary, |end| &end.errors_seen)?;
@@ -24,8 +24,8 @@ pub(super) fn write(out: &mut String, summary: &Summary, end: &StoryEnd) -> std:
         ("records stored out of order", |fate| fate.out_of_order),
     ];
     counted(out, summary, &harms)?;
-    both(out, summary, "longest time without an acknowledgement", |end| span(end.longest_unacknowledged))?;
-    both(out, summary, "longest time without a record to read", |end| span(end.longest_unread))?;
+    both(out, summary, "longest without an acknowledgement", |end| span(end.longest_unacknowledged))?;
+    both(out, summary, "longest without a record to read", |end| span(end.longest_unread))?;
     writeln!(out)?;
     let fates: [(&str, Counted); 4] = [
         ("records acknowledged", |fate| fate.acknowledged),
@@ -39,7 +39,7 @@ pub(super) fn write(out: &mut String, summary: &Summary, end: &StoryEnd) -> std:
     named(out, summary, |end| &end.errors_handled)?;
     writeln!(out)?;
     match &end.ledger {
-        Some(report) => ledger(out, report)?,
+        Some(end) => ledger(out, end)?,
         None => writeln!(out, "Leeward's ledger has nothing to tell")?,
     }
     if let Some(end) = &summary.leeward {
@@ -51,11 +51,9 @@ pub(super) fn write(out: &mut String, summary: &Summary, end: &StoryEnd) -> std:
 }
 
 /// What the guard did, in its own words.
-fn ledger(out: &mut String, report: &Report) -> std::fmt::Result {
-    let (head, total) = (&report.episode, &report.total);
+fn ledger(out: &mut String, Ledger { restarts, counts: total }: &Ledger) -> std::fmt::Result {
     let longest = Duration::try_from_secs_f64(total.holds.longest_seconds).ok();
-    let lost = count(head.broker_restarts, "time");
-    writeln!(out, "Leeward's ledger of the window, in which it lost a broker {lost}:")?;
+    writeln!(out, "Leeward's ledger, in which a broker was lost {}:", count(*restarts, "time"))?;
     writeln!(out, "  held {}, the longest for {}", count(total.holds.begun, "request"), span(longest))?;
     let losses = count(total.absorbed_losses, "lost request");
     writeln!(out, "  absorbed {losses} and {}", errors(&total.absorbed_errors))?;
