@@ -111,7 +111,7 @@ pub(super) fn account(planned: &[Restart], done: usize) -> String {
     };
     match done {
         done if done >= planned.len() => format!("every broker {first}, then every broker {second}"),
-        0 => "no broker restarted".to_owned(),
+        0 => "no restart finished".to_owned(),
         done => format!("{done} of {} restarts", planned.len()),
     }
 }
