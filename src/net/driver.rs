@@ -222,11 +222,10 @@ where
 
     /// Lets the session decide something, with all that it sees of the world now.
     fn decide<R>(&mut self, decision: impl FnOnce(&mut Session, &Moment<'_, WorkerMetrics>, &mut Outbox) -> R) -> R {
-        self.active = self.context.now();
         let (view, leaders, policy) = (self.context.view.borrow(), self.context.leaders.borrow(), self.context.policy.borrow());
         let limits = self.context.limits.borrow();
         let moment = Moment {
-            now: self.active,
+            now: self.context.now(),
             view: &view,
             leaders: &leaders,
             policy: &policy,
@@ -277,6 +276,7 @@ where
                 self.lose_home(Close::new(CloseCause::BrokerClosed, detail))
             }
             Poll::Ready(Ok(n)) => {
+                self.active = self.context.now();
                 self.context.metrics.read(Side::Broker, n);
                 self.understand_home()?;
                 self.flush_client(cx)?;
@@ -310,6 +310,7 @@ where
                 Ok(true)
             }
             Poll::Ready(Ok(n)) => {
+                self.active = self.context.now();
                 self.context.metrics.read(Side::Client, n);
                 self.understand_client()?;
                 self.flush_home(cx)?;
@@ -360,11 +361,12 @@ where
             match poll_write_queue(&mut self.client, cx, &self.outbox.to_client) {
                 Poll::Pending => {
                     if self.stuck.client == 0 {
-                        self.stuck.client = self.active;
+                        self.stuck.client = self.context.now();
                     }
                     return Ok(false);
                 }
                 Poll::Ready(Ok(n)) => {
+                    self.active = self.context.now();
                     self.context.metrics.write(Side::Client, n);
                     self.stuck.client = 0;
                     self.outbox.to_client.advance(n);
@@ -388,7 +390,7 @@ where
             match poll_write_queue(home, cx, &self.outbox.to_home) {
                 Poll::Pending => {
                     if self.stuck.home == 0 {
-                        self.stuck.home = self.active;
+                        self.stuck.home = self.context.now();
                         self.context.metrics.paused(Pause::BrokerBusy);
                     }
                     return Ok(false);
