@@ -145,8 +145,23 @@ impl App {
             started: Started { at: SystemTime::now(), instant: Instant::now() },
         };
         let admin = serve_admin(admin, state)?;
-        let mut app =
-            App { config, view, readiness, telemetry, log, source, listeners, workers, learned: heard.learned, pictures, control, maintenance, signals, commands, admin };
+        let mut app = App {
+            config,
+            view,
+            readiness,
+            telemetry,
+            log,
+            source,
+            listeners,
+            workers,
+            learned: heard.learned,
+            pictures,
+            control,
+            maintenance,
+            signals,
+            commands,
+            admin,
+        };
         app.show(false);
         Ok(app)
     }

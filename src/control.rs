@@ -62,8 +62,7 @@ impl Control {
         let started = Instant::now();
         let (leaders, known_leaders) = watch::channel(Arc::default());
         let upstream = watch::Sender::new(config.upstream.clone());
-        let control =
-            Control { membership, publish, leaders, upstream, links, events, sender, config, started, telemetry, failures, unbindable, tries: 0 };
+        let control = Control { membership, publish, leaders, upstream, links, events, sender, config, started, telemetry, failures, unbindable, tries: 0 };
         (control, view, known_leaders)
     }
 

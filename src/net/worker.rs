@@ -271,12 +271,7 @@ impl Workers {
     ///
     /// # Errors
     /// The system gives no thread or no event loop.
-    pub fn start(
-        metrics: Vec<WorkerMetrics>,
-        limits: &Limits,
-        connect_timeout: Duration,
-        pictures: &Pictures,
-    ) -> io::Result<(Self, Heard)> {
+    pub fn start(metrics: Vec<WorkerMetrics>, limits: &Limits, connect_timeout: Duration, pictures: &Pictures) -> io::Result<(Self, Heard)> {
         let (learn, learned) = mpsc::channel(LEARN_QUEUE_MAX);
         let (interests, interested) = mpsc::channel(INTEREST_QUEUE_MAX);
         let share_bytes = limits.buffer_bytes_max / metrics.len().max(1);
@@ -353,12 +348,7 @@ impl Workers {
     }
 }
 
-async fn run(
-    context: Rc<WorkerContext>,
-    mut inbox: mpsc::UnboundedReceiver<Command>,
-    pictures: Pictures,
-    count: SessionCount,
-) {
+async fn run(context: Rc<WorkerContext>, mut inbox: mpsc::UnboundedReceiver<Command>, pictures: Pictures, count: SessionCount) {
     let Pictures { mut view, mut policy, mut leaders } = pictures;
     loop {
         tokio::select! {
