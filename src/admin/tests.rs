@@ -22,7 +22,7 @@ fn broker(node_id: i32, reachable: bool) -> Broker {
     let upstream = HostPort { host: "kafka".to_owned(), port: 9092 };
     let ranges = vec![VersionRange { api_key: 0, min: 0, max: 11 }];
     let offer = Offer { ranges, supported_features: Vec::new(), finalized_epoch: -1, finalized_features: Vec::new(), zk_migration_ready: false };
-    Broker { node_id, upstream, rack: None, virtual_port: 19093, listed: true, offer: Some(Arc::new(offer)), reachable }
+    Broker { node_id, upstream, rack: None, virtual_port: 19093, listed: true, is_forgotten: false, offer: Some(Arc::new(offer)), reachable }
 }
 
 fn view(brokers: &[Broker]) -> View {

@@ -21,7 +21,7 @@ fn config(directory: &Path, more: &[(&str, &str)]) -> Arc<Config> {
 fn view(generation: u64, healthy: &[bool]) -> Arc<View> {
     let brokers = healthy.iter().zip(1..).map(|(healthy, node_id)| {
         let upstream = HostPort { host: "kafka".to_owned(), port: 9092 };
-        (node_id, Broker { node_id, upstream, rack: None, virtual_port: 1, listed: true, offer: None, reachable: *healthy })
+        (node_id, Broker { node_id, upstream, rack: None, virtual_port: 1, listed: true, is_forgotten: false, offer: None, reachable: *healthy })
     });
     Arc::new(View { generation, brokers: brokers.collect(), ..View::default() })
 }
