@@ -139,7 +139,7 @@ async fn start_with(directory: &std::path::Path, reply: fn() -> Result<Reloaded,
     let kept = Override { key: "state.directory".to_owned(), flag: String::new(), text: directory.display().to_string() };
     let config = Config::from_parts(None, &[upstream, kept]).unwrap();
     let (views, pictures) = watch::channel(Arc::new(View::default()));
-    let (upkeep, maintenance, policy) = crate::maintenance::open(Arc::new(config.clone()), pictures);
+    let (upkeep, maintenance, policy) = crate::maintenance::open(Arc::new(config.clone()), pictures, watch::channel(Arc::default()).1);
     tokio::spawn(upkeep.run());
     let (commands, mut asked) = mpsc::channel(1);
     tokio::spawn(async move {
