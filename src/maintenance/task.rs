@@ -20,10 +20,14 @@ use crate::guard::detection::{DetectionLimits, Wish};
 use crate::guard::time::{Millis, millis, rfc3339};
 use crate::guard::windows::{Change, Coverage, Limits, Opening, Origin, Schedule, Window, WindowError};
 use crate::guard::{Detection, Policy, Windows};
+use crate::net::Surveyor;
 use crate::telemetry::events::MaintenanceChanged;
 
 /// The clock of the machine may be set: it is looked at so often at least.
 const SLEEP_MAX: Duration = Duration::from_secs(30);
+
+/// How long workers may take to tell of their clients. They do so between two events; it is not worth a wait.
+const SURVEY_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Who acts when nobody does.
 const ITSELF: &str = "leeward";
@@ -42,6 +46,7 @@ pub struct Maintenance {
     configs: watch::Receiver<Arc<Config>>,
     view: watch::Receiver<Arc<View>>,
     leaders: watch::Receiver<Arc<Leaders>>,
+    surveyor: Surveyor,
     policy: watch::Sender<Arc<Policy>>,
 }
 
@@ -62,7 +67,18 @@ impl Maintenance {
     ) -> (Self, watch::Receiver<Arc<Policy>>) {
         let (policy, policies) = watch::channel(Arc::new(Policy::default()));
         let Pictures { view, leaders } = pictures;
-        let mut maintenance = Maintenance { windows, detection: Detection::default(), store: Some(store), inbox, snapshot, configs, view, leaders, policy };
+        let mut maintenance = Maintenance {
+            windows,
+            detection: Detection::default(),
+            store: Some(store),
+            inbox,
+            snapshot,
+            configs,
+            view,
+            leaders,
+            surveyor: Surveyor::default(),
+            policy,
+        };
         if let Some(note) = maintenance.kept().note {
             tracing::warn!(%note, "the maintenance state was not taken over");
         }
@@ -76,8 +92,9 @@ impl Maintenance {
         (maintenance, policies)
     }
 
-    /// Goes on until nobody holds a handle any more.
-    pub async fn run(mut self) {
+    /// Goes on until nobody holds a handle any more. Clients are asked for by `surveyor`.
+    pub async fn run(mut self, surveyor: Surveyor) {
+        self.surveyor = surveyor;
         self.look_at_brokers().await;
         loop {
             self.keep_up().await;
@@ -106,6 +123,7 @@ impl Maintenance {
             Command::Off(request, reply) => answer(reply, self.off(request).await),
             Command::Schedule(request, reply) => answer(reply, self.schedule(request).await),
             Command::Unschedule(request, reply) => answer(reply, self.unschedule(request).await),
+            Command::Preflight(reply) => answer(reply, Ok(self.preflight().await)),
         }
     }
 
@@ -121,7 +139,7 @@ impl Maintenance {
         let why = asked.reason.clone();
         let mut windows = self.windows.clone();
         let window = WindowView::of(&windows.open(asked, limits, now).map_err(refused)?, now);
-        let preflight = Preflight::of(&self.preflight_input());
+        let preflight = self.preflight().await;
         let what = if preflight.safe { "window opened" } else { "window opened by force" };
         if !preflight.safe && !request.force {
             let error = format!("it is dangerous now: {}", preflight.dangers());
@@ -327,6 +345,15 @@ impl Maintenance {
 
     fn detected(&self) -> Option<&Window> {
         self.windows.open_windows().iter().find(|window| window.origin == Origin::Detection)
+    }
+
+    async fn preflight(&self) -> Preflight {
+        let input = self.preflight_input();
+        let clients = tokio::time::timeout(SURVEY_TIMEOUT, self.surveyor.survey()).await.ok().flatten();
+        Preflight::of(&match clients {
+            Some(clients) => input.with_clients(&clients),
+            None => input,
+        })
     }
 
     fn preflight_input(&self) -> PreflightInput {

@@ -121,7 +121,7 @@ impl Leeward {
 impl Drop for Leeward {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            println!("{}", self.lines.try_iter().collect::<Vec<_>>().join("\n"));
+            eprintln!("{}", self.lines.try_iter().collect::<Vec<_>>().join("\n"));
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
