@@ -11,7 +11,7 @@ use rdkafka::consumer::{Consumer, StreamConsumer};
 use rdkafka::message::Message;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 
-use crate::leeward::{Leeward, until};
+use crate::leeward::{Leeward, say, until};
 
 const TOPIC: &str = "rolled";
 const PARTITIONS: i32 = 3;
@@ -135,7 +135,7 @@ fn roll(leeward: &Leeward, sandbox: &Sandbox, runtime: &tokio::runtime::Runtime,
                 own.windows(2).filter(|pair| pair[0] > pair[1]).count()
             })
             .sum();
-        eprintln!("{name}: {sent} sent, {} errors, {} lost, {} twice, {disorder} out of order", errors.len(), lost.len(), twice.len());
+        say(&format!("{name}: {sent} sent, {} errors, {} lost, {} twice, {disorder} out of order", errors.len(), lost.len(), twice.len()));
         if !errors.is_empty() || !lost.is_empty() || !twice.is_empty() || disorder > 0 {
             problems.push(format!("{name}: {:?}, lost {:?}, twice {:?}", errors.first(), lost.first(), twice.first()));
         }
@@ -144,7 +144,7 @@ fn roll(leeward: &Leeward, sandbox: &Sandbox, runtime: &tokio::runtime::Runtime,
     read_end.store(true, Ordering::Relaxed);
     let (read, errors) = runtime.block_on(reader).unwrap();
     let missed = count.keys().filter(|value| !read.contains_key(**value)).count();
-    eprintln!("reader: {} read, {missed} missed, {errors:?}", read.len());
+    say(&format!("reader: {} read, {missed} missed, {errors:?}", read.len()));
     if missed > 0 || !errors.is_empty() {
         problems.push(format!("the reader missed {missed}, and saw {errors:?}"));
     }
