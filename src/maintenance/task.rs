@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use serde::Serialize;
@@ -21,7 +21,9 @@ use crate::guard::time::{Millis, millis, rfc3339};
 use crate::guard::windows::{Change, Coverage, Limits, Opening, Origin, Schedule, Window, WindowError};
 use crate::guard::{Detection, Policy, Windows};
 use crate::net::Surveyor;
+use crate::telemetry::Telemetry;
 use crate::telemetry::events::MaintenanceChanged;
+use crate::telemetry::ledger::EpisodeKind;
 
 /// The clock of the machine may be set: it is looked at so often at least.
 const SLEEP_MAX: Duration = Duration::from_secs(30);
@@ -47,6 +49,9 @@ pub struct Maintenance {
     view: watch::Receiver<Arc<View>>,
     leaders: watch::Receiver<Arc<Leaders>>,
     surveyor: Surveyor,
+    telemetry: Option<Arc<Telemetry>>,
+    /// Ids of the windows that the ledger knows to be open.
+    told: BTreeSet<String>,
     policy: watch::Sender<Arc<Policy>>,
 }
 
@@ -77,6 +82,8 @@ impl Maintenance {
             view,
             leaders,
             surveyor: Surveyor::default(),
+            telemetry: None,
+            told: BTreeSet::new(),
             policy,
         };
         if let Some(note) = maintenance.kept().note {
@@ -92,9 +99,11 @@ impl Maintenance {
         (maintenance, policies)
     }
 
-    /// Goes on until nobody holds a handle any more. Clients are asked for by `surveyor`.
-    pub async fn run(mut self, surveyor: Surveyor) {
+    /// Goes on until nobody holds a handle any more. `surveyor` tells of the clients; `telemetry` hears of windows.
+    pub async fn run(mut self, surveyor: Surveyor, telemetry: Arc<Telemetry>) {
         self.surveyor = surveyor;
+        self.telemetry = Some(telemetry);
+        self.publish();
         self.look_at_brokers().await;
         loop {
             self.keep_up().await;
@@ -331,8 +340,21 @@ impl Maintenance {
         if let Some(policy) = policy {
             self.policy.send_replace(Arc::new(policy));
         }
+        self.tell_ledger();
         let brokers_away = self.detection.away().collect();
         self.snapshot.store(Arc::new(Snapshot { windows: self.windows.clone(), kept: self.kept(), left_alone, brokers_away }));
+    }
+
+    fn tell_ledger(&mut self) {
+        let Some(telemetry) = &self.telemetry else { return };
+        let (at, open) = (SystemTime::now(), self.windows.open_windows());
+        for window in open.iter().filter(|window| !self.told.contains(&window.id)) {
+            telemetry.episode_began(EpisodeKind::Window, &window.reason, at);
+        }
+        let open: BTreeSet<String> = open.iter().map(|window| window.id.clone()).collect();
+        self.told.difference(&open).for_each(|_| telemetry.episode_ended(at));
+        telemetry.set_windows_open(open.len());
+        self.told = open;
     }
 
     fn next_change(&self) -> Option<Millis> {

@@ -11,6 +11,7 @@ use crate::config::{HostPort, Override};
 use crate::guard::windows::{Coverage, Limits, Opening, Origin};
 use crate::net::Surveyor;
 use crate::session::{About, Hindrance};
+use crate::telemetry::Telemetry;
 use crate::wire::api;
 
 const NOW: Millis = 1_772_366_400_000;
@@ -41,7 +42,7 @@ impl Running {
     fn start(config: Arc<Config>) -> Self {
         let (views, pictures) = watch::channel(view(1, &[true, true]));
         let (maintenance, handle, policy) = open(config, pictures, watch::channel(Arc::default()).1);
-        Running { handle, policy, views, task: tokio::spawn(maintenance.run(Surveyor::default())) }
+        Running { handle, policy, views, task: tokio::spawn(maintenance.run(Surveyor::default(), Telemetry::new(1).0)) }
     }
 
     async fn on(&self, lasts: &str) -> Result<OnAnswer, Refusal> {

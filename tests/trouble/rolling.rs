@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use leeward::admin::report::Report;
 use leeward::sandbox::Sandbox;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{Consumer, StreamConsumer};
@@ -150,6 +151,11 @@ fn roll(leeward: &Leeward, sandbox: &Sandbox, runtime: &tokio::runtime::Runtime,
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
     assert!(leeward.metric("leeward_acks_raised_total") > 0.0);
+    assert_eq!(leeward.metric("leeward_windows_open"), 1.0);
+    let report = ureq::get(format!("http://{}/v1/report", leeward.admin)).call().unwrap().body_mut().read_to_string().unwrap();
+    let report: Report = serde_json::from_str(&report).unwrap();
+    assert_eq!((report.episode.kind.as_str(), report.episode.reason.as_str()), ("window", "a restart of every broker"));
+    assert!(report.brokers.iter().filter(|broker| broker.node_id.is_some()).all(|broker| broker.restarts.len() == 1), "{report:?}");
 }
 
 #[test]
