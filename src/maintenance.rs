@@ -19,7 +19,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::cluster::View;
+use crate::cluster::{Leaders, View};
 use crate::config::Config;
 use crate::guard::time::{Millis, millis};
 use crate::guard::{Policy, Windows};
@@ -27,10 +27,11 @@ use api::{
     Audit, ClosedView, MaintenanceStatus, OffAnswer, OffRequest, OnAnswer, OnRequest, ScheduleAnswer, ScheduleRequest, ScheduleView, UnscheduleRequest,
     WindowView,
 };
-use preflight::{Preflight, PreflightInput};
+use preflight::Preflight;
 pub use store::Kept;
 use store::Store;
 pub use task::Maintenance;
+use task::Pictures;
 
 /// Commands of operators that wait for their turn.
 const COMMANDS_MAX: usize = 16;
@@ -68,6 +69,7 @@ enum Command {
     Off(OffRequest, Reply<OffAnswer>),
     Schedule(ScheduleRequest, Reply<ScheduleAnswer>),
     Unschedule(UnscheduleRequest, Reply<ScheduleAnswer>),
+    Preflight(Reply<Preflight>),
 }
 
 /// What is in force, for those that only read.
@@ -86,7 +88,6 @@ pub struct MaintenanceHandle {
     snapshot: Arc<ArcSwap<Snapshot>>,
     audit_file: Arc<std::path::Path>,
     config: watch::Sender<Arc<Config>>,
-    view: watch::Receiver<Arc<View>>,
 }
 
 impl MaintenanceHandle {
@@ -111,8 +112,8 @@ impl MaintenanceHandle {
     }
 
     /// What an operator should know before a window opens.
-    pub fn preflight(&self) -> Preflight {
-        Preflight::of(&PreflightInput::gather(&self.view.borrow(), &self.config.borrow()))
+    pub async fn preflight(&self) -> Result<Preflight, Refusal> {
+        self.ask(Command::Preflight).await
     }
 
     /// Everything there is to see.
@@ -159,14 +160,18 @@ impl MaintenanceHandle {
 }
 
 /// Reads the state of before, and gives what has to be driven with [`Maintenance::run`], its handle, and the policy that sessions work by.
-pub fn open(config: Arc<Config>, view: watch::Receiver<Arc<View>>) -> (Maintenance, MaintenanceHandle, watch::Receiver<Arc<Policy>>) {
+pub fn open(
+    config: Arc<Config>,
+    view: watch::Receiver<Arc<View>>,
+    leaders: watch::Receiver<Arc<Leaders>>,
+) -> (Maintenance, MaintenanceHandle, watch::Receiver<Arc<Policy>>) {
     let (store, windows) = Store::open(&config.state.directory, now());
     let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
     let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
     let (config, configs) = watch::channel(config);
     let audit_file = Arc::from(store.audit_file());
-    let handle = MaintenanceHandle { commands, snapshot: Arc::clone(&snapshot), audit_file, config, view: view.clone() };
-    let (maintenance, policy) = Maintenance::new(windows, store, inbox, snapshot, configs, view);
+    let handle = MaintenanceHandle { commands, snapshot: Arc::clone(&snapshot), audit_file, config };
+    let (maintenance, policy) = Maintenance::new(windows, store, inbox, snapshot, configs, Pictures { view, leaders });
     (maintenance, handle, policy)
 }
 

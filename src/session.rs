@@ -11,6 +11,7 @@
 //!
 //! **Invariant: bounded.** Unanswered requests are bounded in number and bytes; beyond that the session takes nothing more from the client.
 
+pub mod about;
 pub mod close;
 mod identity;
 mod in_flight;
@@ -21,11 +22,14 @@ mod requests;
 mod responses;
 mod sasl;
 mod shelter;
+mod watch;
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use bytes::Bytes;
 
+pub use about::{About, Hindrance};
 pub use close::{Close, CloseCause};
 pub use outbox::Outbox;
 pub use shelter::detours::DetourId;
@@ -151,7 +155,12 @@ pub struct Session {
     sasl: Sasl,
     identity: Identity,
     library: Library,
+    silent_producer: bool,
     client_id: Box<str>,
+    /// The request that the client gives up first, by API key.
+    shortest: Option<(i16, Duration)>,
+    hindrance: Option<Hindrance>,
+    about_changes: u32,
     /// The client's own ApiVersions request, so that a broker learns its name and version when it is dialled.
     announcement: Option<Bytes>,
     waiting: Option<Waiting>,
@@ -194,7 +203,11 @@ impl Session {
             sasl: Sasl::None,
             identity: Identity::default(),
             library: Library::default(),
+            silent_producer: false,
             client_id: Box::default(),
+            shortest: None,
+            hindrance: None,
+            about_changes: 0,
             announcement: None,
             waiting: None,
             home_blocked: false,
@@ -235,6 +248,11 @@ impl Session {
     /// Whether a request has begun to pass and its end has not been read: its bytes are owed to the broker.
     pub fn is_mid_request(&self) -> bool {
         self.request_left > 0
+    }
+
+    /// Whether the client produces without waiting for answers (acks=0): it will not learn that something was lost, and not send it again.
+    pub fn is_silent_producer(&self) -> bool {
+        self.silent_producer
     }
 
     /// Requests that were read since the session began.

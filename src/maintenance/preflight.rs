@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cluster::View;
+use crate::cluster::{Leaders, View};
 use crate::config::Config;
+use crate::session::About;
+use crate::wire::api;
 
 /// A topic on which acks=all would fail with one broker down: its replication factor less one is below `min.insync.replicas`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -49,10 +51,8 @@ pub struct PreflightInput {
 }
 
 impl PreflightInput {
-    /// What the picture of the cluster and the configuration tell.
-    ///
-    /// Replicas and clients are not in the picture: those fields say so.
-    pub fn gather(view: &View, config: &Config) -> Self {
+    /// What the pictures of the cluster and the configuration tell. What clients do is not in them.
+    pub fn gather(view: &View, leaders: &Leaders, config: &Config) -> Self {
         let unhealthy = |listed, reachable| match (listed, reachable) {
             (true, true) => None,
             (false, true) => Some("it has left the metadata, though it answers: it is stopping or starting"),
@@ -61,6 +61,8 @@ impl PreflightInput {
         };
         let down = view.brokers.values().filter_map(|broker| Some((broker.node_id, unhealthy(broker.listed, broker.reachable)?.to_owned())));
         PreflightInput {
+            acks_risks: acks_risks(leaders),
+            under_replicated: under_replicated(leaders),
             brokers_down: down.collect(),
             brokers: view.brokers.len(),
             closed: view.closed,
@@ -69,10 +71,55 @@ impl PreflightInput {
         }
     }
 
+    /// Adds what is known of the clients that are connected.
+    pub fn with_clients(self, clients: &[About]) -> Self {
+        let shortest = clients.iter().filter_map(|client| Some((client, client.shortest?))).min_by_key(|(_, (_, limit))| *limit);
+        let shortest = shortest.map(|(client, (api_key, limit))| ClientTimeout {
+            client_id: client.client_id.to_string(),
+            api: api::name(api_key).to_owned(),
+            millis: u64::try_from(limit.as_millis()).unwrap_or(u64::MAX),
+        });
+        let named = |client: &About| Some((client.client_id.to_string(), client.hindrance?.meaning().to_owned()));
+        let unsheltered: BTreeSet<(String, String)> = clients.iter().filter_map(named).collect();
+        PreflightInput {
+            shortest_client_timeout: shortest,
+            unsheltered_clients: Some(unsheltered.into_iter().map(|(client_id, why)| UnshelteredClient { client_id, why }).collect()),
+            ..self
+        }
+    }
+
     /// Topics whose acks stay as the client sent them.
     pub fn left_alone(&self) -> BTreeSet<String> {
         self.acks_risks.iter().flatten().map(|risk| risk.topic.clone()).collect()
     }
+}
+
+/// `None` when the configuration of a topic is not known: its risk is not, either.
+fn acks_risks(leaders: &Leaders) -> Option<Vec<TopicRisk>> {
+    if leaders.topics.is_empty() {
+        return None;
+    }
+    let mut risks = Vec::new();
+    for (name, topic) in &leaders.topics {
+        if topic.acks_all_would_fail()? {
+            let min_insync_replicas = topic.min_insync_replicas.unwrap_or_default();
+            risks.push(TopicRisk { topic: name.to_string(), replication_factor: topic.replication_factor(), min_insync_replicas });
+        }
+    }
+    risks.sort();
+    Some(risks)
+}
+
+fn under_replicated(leaders: &Leaders) -> Option<Vec<String>> {
+    if leaders.generation == 0 {
+        return None;
+    }
+    let mut partitions: Vec<(&str, i32)> = Vec::new();
+    for (name, topic) in &leaders.topics {
+        partitions.extend(topic.partitions.iter().filter(|(_, partition)| partition.isr.len() < partition.replicas.len()).map(|(index, _)| (&**name, *index)));
+    }
+    partitions.sort_unstable();
+    Some(partitions.into_iter().map(|(topic, index)| format!("{topic}-{index}")).collect())
 }
 
 /// How bad a finding is.
@@ -178,6 +225,7 @@ fn acks(input: &PreflightInput) -> Finding {
 
 fn timeout(input: &PreflightInput) -> Finding {
     let (level, detail) = match &input.shortest_client_timeout {
+        None if input.unsheltered_clients.is_some() => (Level::Ok, "no client is connected".to_owned()),
         None => (Level::Unknown, "not known: the shortest client timeout".to_owned()),
         Some(timeout) => (Level::Note, format!("the shortest seen: {} ms, {} of client \"{}\"", timeout.millis, timeout.api, timeout.client_id)),
     };

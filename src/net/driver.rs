@@ -127,9 +127,8 @@ where
         }
     }
 
-    /// Requests that were read.
-    pub(super) fn requests(&self) -> u64 {
-        self.session.requests()
+    pub(super) fn session(&self) -> &Session {
+        &self.session
     }
 
     /// Gives everything back. What the peers are still owed is written, and the sockets are closed so that it reaches them.
@@ -222,11 +221,10 @@ where
 
     /// Lets the session decide something, with all that it sees of the world now.
     fn decide<R>(&mut self, decision: impl FnOnce(&mut Session, &Moment<'_, WorkerMetrics>, &mut Outbox) -> R) -> R {
-        self.active = self.context.now();
         let (view, leaders, policy) = (self.context.view.borrow(), self.context.leaders.borrow(), self.context.policy.borrow());
         let limits = self.context.limits.borrow();
         let moment = Moment {
-            now: self.active,
+            now: self.context.now(),
             view: &view,
             leaders: &leaders,
             policy: &policy,
@@ -277,6 +275,7 @@ where
                 self.lose_home(Close::new(CloseCause::BrokerClosed, detail))
             }
             Poll::Ready(Ok(n)) => {
+                self.active = self.context.now();
                 self.context.metrics.read(Side::Broker, n);
                 self.understand_home()?;
                 self.flush_client(cx)?;
@@ -310,6 +309,7 @@ where
                 Ok(true)
             }
             Poll::Ready(Ok(n)) => {
+                self.active = self.context.now();
                 self.context.metrics.read(Side::Client, n);
                 self.understand_client()?;
                 self.flush_home(cx)?;
@@ -360,11 +360,12 @@ where
             match poll_write_queue(&mut self.client, cx, &self.outbox.to_client) {
                 Poll::Pending => {
                     if self.stuck.client == 0 {
-                        self.stuck.client = self.active;
+                        self.stuck.client = self.context.now();
                     }
                     return Ok(false);
                 }
                 Poll::Ready(Ok(n)) => {
+                    self.active = self.context.now();
                     self.context.metrics.write(Side::Client, n);
                     self.stuck.client = 0;
                     self.outbox.to_client.advance(n);
@@ -388,7 +389,7 @@ where
             match poll_write_queue(home, cx, &self.outbox.to_home) {
                 Poll::Pending => {
                     if self.stuck.home == 0 {
-                        self.stuck.home = self.active;
+                        self.stuck.home = self.context.now();
                         self.context.metrics.paused(Pause::BrokerBusy);
                     }
                     return Ok(false);
@@ -429,13 +430,21 @@ where
 
     fn check_end(&mut self) -> Result<(), Close> {
         let nothing_to_write = self.outbox.to_client.is_empty() && self.outbox.to_home.is_empty();
-        if self.client_ended && self.outbox.to_home.is_empty() {
+        if self.client_ended && self.outbox.to_home.is_empty() && !self.has_silent_work() {
             return Err(Close::new(CloseCause::ClientClosed, format!("{} requests unanswered", self.session.requests_in_flight())));
         }
         if self.context.draining.get() && nothing_to_write && self.session.is_at_rest() {
             return Err(Close::new(CloseCause::Shutdown, "nothing was in flight"));
         }
         Ok(())
+    }
+
+    /// Whether records of a producer without acks are still on their way: it has left believing that they are there, and nobody will send them again.
+    fn has_silent_work(&mut self) -> bool {
+        // Without any of that, bytes that are left are a request of which the rest will never come.
+        self.session.is_silent_producer()
+            && !self.session.is_mid_request()
+            && (!self.session.is_at_rest() || !self.decide(|session, moment, _| session.takes_requests(moment)))
     }
 }
 

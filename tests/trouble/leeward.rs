@@ -1,6 +1,6 @@
 //! The binary under test, on free ports, ended with the test.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -31,9 +31,10 @@ impl Leeward {
         let upstreams = upstream.split(',').map(|address| format!("{address:?}")).collect::<Vec<_>>().join(", ");
         let text = format!(
             "[upstream]\nbootstrap = [{upstreams}]\nrefresh_interval = \"200ms\"\nconnect_timeout = \"500ms\"\n[listen]\nbootstrap = \"127.0.0.1:{ports}\"\n\
-             [listen.virtual_brokers]\nbase_port = {}\nrange = 20\n[admin]\nlisten = \"127.0.0.1:{}\"\n{more}\n",
+             [listen.virtual_brokers]\nbase_port = {}\nrange = 20\n[admin]\nlisten = \"127.0.0.1:{}\"\n[state]\ndirectory = {:?}\n{more}\n",
             ports + 2,
-            ports + 1
+            ports + 1,
+            files.path()
         );
         std::fs::write(&config, text).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_leeward")).arg("run").arg("--config").arg(&config).stderr(Stdio::piped()).spawn().unwrap();
@@ -119,9 +120,17 @@ impl Leeward {
 
 impl Drop for Leeward {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.lines.try_iter().for_each(|line| say(&line));
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A line of this test's progress.
+pub(crate) fn say(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
 /// Polls `is_so`: what it asks is in another process.
