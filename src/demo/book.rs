@@ -2,6 +2,7 @@
 
 mod marks;
 mod stall;
+mod stream;
 
 #[cfg(test)]
 mod tests;
@@ -15,8 +16,7 @@ use tokio::sync::Notify;
 use super::client::ClientError;
 use super::histogram::Histogram;
 use super::load::{Kind, PARTITIONS, Pace, Stamp};
-use marks::Marks;
-use stall::Stall;
+use stream::Stream;
 
 /// The book of one side, shared by its clients.
 #[derive(Debug, Default)]
@@ -84,21 +84,6 @@ pub(super) struct MemberPage {
     pub(super) joined: bool,
     /// In this generation.
     pub(super) committed: bool,
-}
-
-/// The records of one producer and partition, by number from 0.
-#[derive(Debug, Clone, Default)]
-struct Stream {
-    acknowledged: Marks,
-    /// Handed over with acks=0 on a connection that went before anything showed what became of them: the application was told nothing.
-    unanswered: Marks,
-    stored: Marks,
-    /// The highest number that is stored so far, and how many lower ones came behind it for the first time.
-    highest_stored: Option<u64>,
-    out_of_order: u64,
-    read: Marks,
-    acknowledging: Stall,
-    reading: Stall,
 }
 
 /// What became of the records of one side.
@@ -221,16 +206,6 @@ impl Book {
     }
 }
 
-impl Stream {
-    fn store(&mut self, number: u64) {
-        let is_new = self.stored.mark(number);
-        if is_new && self.highest_stored.is_some_and(|highest| number < highest) {
-            self.out_of_order += 1;
-        }
-        self.highest_stored = self.highest_stored.max(Some(number));
-    }
-}
-
 impl Pages {
     pub(super) fn forget_errors(&mut self) {
         self.kinds.values_mut().for_each(|page| page.errors = Errors::default());
@@ -288,20 +263,7 @@ impl Pages {
     pub(super) fn fate(&self) -> Fate {
         let mut fate = Fate { strange: self.strange, ..Fate::default() };
         for (&(kind, _), stream) in &self.streams {
-            fate.acknowledged += stream.acknowledged.count();
-            fate.stored += stream.stored.count();
-            fate.read += stream.read.count();
-            let lost = stream.acknowledged.missing_in(&stream.stored);
-            // With acks=0 nothing is acknowledged: what a later answer shows to be processed and what nobody knows of are the same to the application.
-            if kind == Kind::AcksNone {
-                fate.gone += lost + stream.unanswered.missing_in(&stream.stored);
-            } else {
-                fate.lost += lost;
-            }
-            fate.out_of_order += stream.out_of_order;
-            fate.unread += stream.stored.missing_in(&stream.read);
-            fate.stored_again += stream.stored.again();
-            fate.read_again += stream.read.again().saturating_sub(stream.stored.again());
+            stream.add_to(&mut fate, kind);
         }
         fate
     }

@@ -129,12 +129,12 @@ fn a_story_that_was_cut_short_says_how_far_it_came() {
 #[test]
 fn the_live_view_shows_which_broker_is_away_and_what_was_said() {
     let mut away = picture();
-    let said = |seconds, what: &str| crate::demo::view::said(Duration::from_secs(seconds), what);
+    let sentence = |seconds, what: &str| said(Duration::from_secs(seconds), what);
     away.moment = Moment {
         elapsed: Duration::from_secs(15),
         share: 1.0 / 6.0,
         doing: "1 of 6 restarts".to_owned(),
-        said: vec![said(13, "broker 2 is told to stop (SIGTERM)"), said(14, "broker 2 is stopped")],
+        said: vec![sentence(13, "broker 2 is told to stop (SIGTERM)"), sentence(14, "broker 2 is stopped")],
         ..Moment::default()
     };
     away.brokers = away.brokers.into_iter().map(|broker| broker.marked(Some((2, "away (SIGTERM)")))).collect();
