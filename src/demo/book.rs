@@ -161,8 +161,8 @@ impl Book {
     pub(super) fn group_error(&self, error: &ClientError) {
         let mut pages = self.pages();
         let errors = &mut pages.group.errors;
-        let page = if error.is_retriable() { &mut errors.handled } else { &mut errors.seen };
-        *page.entry(error.label()).or_default() += 1;
+        let (page, label) = if error.is_retriable() { (&mut errors.handled, error.label()) } else { (&mut errors.seen, error.label_of_api()) };
+        *page.entry(label).or_default() += 1;
     }
 
     pub(super) fn member(&self, member: usize, page: MemberPage) {

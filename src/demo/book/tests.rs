@@ -74,7 +74,7 @@ fn a_batch_that_is_given_up_is_an_error_for_each_of_its_records() {
     book.group_error(&refused(25));
     let pages = book.pages();
     let named = |name: &str, count| (name.to_owned(), count);
-    assert_eq!(pages.errors_seen(), BTreeMap::from([named("NotLeaderOrFollower", 51), named("UnknownMemberId", 1)]));
+    assert_eq!(pages.errors_seen(), BTreeMap::from([named("NotLeaderOrFollower", 51), named("UnknownMemberId (Heartbeat)", 1)]));
     assert_eq!(pages.errors_handled(), BTreeMap::from([named("ConnectionLost", 1), named("NotCoordinator", 1)]));
 }
 

@@ -60,6 +60,22 @@ impl ClientError {
         }
     }
 
+    /// The same with the API that was refused: to a consumer an error means nothing without it.
+    pub(in crate::demo) fn label_of_api(&self) -> String {
+        match self {
+            ClientError::Refused { api, error } => format!("{error} ({api})"),
+            ClientError::Io(_)
+            | ClientError::Closed
+            | ClientError::TimedOut
+            | ClientError::NoLeader(_)
+            | ClientError::Malformed(_)
+            | ClientError::Codec { .. }
+            | ClientError::TooLarge(_)
+            | ClientError::Correlation { .. }
+            | ClientError::NoVersion { .. } => self.label(),
+        }
+    }
+
     /// Whether a client library gets over it by itself: it connects again, or asks again, elsewhere or later.
     pub(in crate::demo) fn is_retriable(&self) -> bool {
         match self {
