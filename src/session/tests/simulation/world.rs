@@ -64,7 +64,7 @@ impl World {
             session: Session::new(Some(1), seed),
             view: view(&[(1, "b1", 1), (2, "b2", 2), (3, "b3", 3)]),
             leaders: Leaders::default(),
-            policy: Policy { absorb: Absorb::Always, windows, hold_produce_max: HOLD, ..Policy::default() },
+            policy: Policy { absorb: Absorb::Always, windows, hold_max: HOLD, ..Policy::default() },
             checked: (0, 0),
             seen: Seen::default(),
             outbox: Outbox::default(),
