@@ -192,7 +192,11 @@ impl World {
         let answers: Vec<u8> = self.outbox.to_client.pieces().flat_map(|piece| piece.to_vec()).collect();
         self.outbox.to_client.advance(answers.len());
         self.outbox.ask_leaders.clear();
-        self.client.read(&answers)
+        self.client.read(&answers)?;
+        if self.from_client.is_empty() {
+            self.session.client_is_drained();
+        }
+        Ok(())
     }
 
     fn connect(&mut self, detour: Option<DetourId>, node: i32) -> bool {
