@@ -13,6 +13,7 @@ mod cache;
 mod clients;
 mod cluster;
 mod front;
+mod guard;
 mod ports;
 mod process;
 mod records;

@@ -1,0 +1,126 @@
+//! The cluster on which it is played, and what is stored in it in the end.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use kafka_protocol::records::RecordBatchDecoder;
+
+use super::account::Stored;
+use super::journal::Name;
+use super::load::{PARTITIONS, Row, Topic};
+use crate::clients::java::Java;
+use crate::cluster::Cluster;
+use crate::front::exempt;
+use crate::records::TestRecord;
+use crate::release::Release;
+use crate::steps::say;
+use crate::wire::Wire;
+
+/// A cluster, and a client of the harness's own that makes topics and reads them back, past Leeward.
+pub(crate) struct Stage {
+    // Dropped in this order.
+    admin: Java,
+    pub(crate) cluster: Cluster,
+    pub(crate) release: &'static Release,
+    name: String,
+    begun: Instant,
+}
+
+impl Stage {
+    pub(crate) fn new(name: &str, release: &'static Release) -> Self {
+        let cluster = Cluster::start(name, release);
+        let admin = Java::start(release, &cluster.bootstrap(), &cluster.log_path("java-admin.log"));
+        exempt(&cluster.rules(), admin.pid());
+        Self { admin, cluster, release, name: name.to_owned(), begun: Instant::now() }
+    }
+
+    /// A line of progress, with the time since the cluster was up.
+    pub(crate) fn say(&self, what: &str) {
+        say(&self.name, &format!("{:7.1} s  {what}", self.begun.elapsed().as_secs_f32()));
+    }
+
+    /// The topics that `rows` use, for one play; and that share groups begin at their beginning.
+    pub(super) fn set_up(&mut self, rows: &[Row], label: &str) {
+        for topic in [Topic::Load, Topic::Single, Topic::Exact] {
+            if !rows.iter().any(|row| row.topics.contains(&topic)) {
+                continue;
+            }
+            let (factor, in_sync) = if topic == Topic::Single { ("1", "1") } else { ("3", "2") };
+            let (name, config) = (topic.name(label), format!("min.insync.replicas={in_sync}"));
+            self.admin.run("create", &[("topic", &name), ("partitions", &PARTITIONS.to_string()), ("factor", factor), ("config", &config)]);
+            self.cluster.await_topic(&name);
+        }
+        for row in rows.iter().filter(|row| row.duty == super::Duty::Share) {
+            let group = format!("{}-{label}", row.name);
+            self.admin.run("group-config", &[("group", &group), ("key", "share.auto.offset.reset"), ("value", "earliest")]);
+        }
+        self.cluster.await_in_sync();
+    }
+
+    /// All that is in a topic, as each partition's leader stores it.
+    pub(super) fn stored(&mut self, topic: Topic, label: &str) -> Stored {
+        let (kind, topic) = (topic, topic.name(label));
+        let mut stored = Stored::default();
+        if kind == Topic::Exact {
+            // Which transactions were committed, Java knows.
+            for row in self.admin.run("read", &[("topic", &topic), ("isolation.level", "read_committed")]) {
+                let value = String::from_utf8(TestRecord::parse(&row).value.unwrap()).unwrap();
+                let offset = row.rsplit('\t').next().unwrap().parse().unwrap();
+                stored.add(Name::parse(&value).unwrap(), offset);
+            }
+            return stored;
+        }
+        let mut wires: BTreeMap<i32, Wire> = BTreeMap::new();
+        for partition in 0..PARTITIONS {
+            let leader = self.cluster.leader(&topic, partition);
+            let wire = wires.entry(leader).or_insert_with(|| Wire::connect_past(&self.cluster.address(leader)).unwrap());
+            let mut next = 0;
+            loop {
+                let mut batches = wire.fetch(&topic, partition, next).unwrap();
+                if batches.is_empty() {
+                    break;
+                }
+                for record in RecordBatchDecoder::decode_all(&mut batches).unwrap().into_iter().flat_map(|set| set.records) {
+                    next = record.offset + 1;
+                    let value = String::from_utf8(record.value.unwrap().to_vec()).unwrap();
+                    stored.add(Name::parse(&value).unwrap_or_else(|| panic!("{topic}-{partition}: {value:?}")), record.offset);
+                }
+            }
+        }
+        stored
+    }
+
+    /// SIGTERM or SIGKILL, and again from the beginning, until everything is in sync; then the time for which it is left alone.
+    pub(crate) fn restart(&mut self, id: i32, blow: Blow) {
+        /// Clients that hold on to what was before must have had the time to show it.
+        const REST: Duration = Duration::from_secs(2);
+        self.down(id, blow);
+        self.up(id);
+        std::thread::sleep(REST);
+    }
+
+    pub(crate) fn down(&mut self, id: i32, blow: Blow) {
+        self.say(&format!("broker {id}: {blow:?}"));
+        match blow {
+            Blow::Term => drop(self.cluster.stop(id)),
+            Blow::Kill => self.cluster.kill(id),
+        }
+        self.say(&format!("broker {id} is down"));
+    }
+
+    pub(crate) fn up(&mut self, id: i32) {
+        self.cluster.restart(id);
+        self.say(&format!("broker {id} answers"));
+        self.cluster.await_in_sync();
+        self.say("all replicas are in sync");
+    }
+}
+
+/// How a broker goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Blow {
+    /// SIGTERM: it hands over what it leads.
+    Term,
+    /// SIGKILL: the controller must find out.
+    Kill,
+}

@@ -1,0 +1,129 @@
+//! What came of a play: a table to read, and a judgement for each client.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use super::account::{Read, Written, kinds};
+use super::journal::{Fault, Journal};
+use super::load::{Duty, Row};
+use crate::steps::{Steps, say};
+
+/// How many kinds of faults are shown for each client.
+const KINDS_SHOWN: usize = 4;
+
+pub(crate) struct Outcome {
+    pub(super) label: String,
+    pub(super) told: Vec<Told>,
+    pub(super) leeward_log: Option<PathBuf>,
+}
+
+/// One client, and its figures: of a writer or of a reader.
+pub(super) struct Told {
+    pub(super) row: Row,
+    pub(super) journal: Journal,
+    pub(super) written: Option<Written>,
+    pub(super) read: Option<Read>,
+}
+
+impl Outcome {
+    /// The sum over all writers.
+    pub(crate) fn sum(&self, figure: impl Fn(&Written) -> u64) -> u64 {
+        self.told.iter().filter_map(|told| told.written.as_ref()).map(figure).sum()
+    }
+
+    pub(crate) fn print(&self, name: &str) {
+        say(name, &format!("{}\n{}", self.label, self.table()));
+    }
+
+    fn table(&self) -> String {
+        let mut text = format!(
+            "| {:<17} | acks | {:>6} | {:>6} | {:>6} | {:>5} | {:>5} | {:>10} | {:>8} | {:>9} | {:>7} | closed |\n",
+            "client", "sent", "acked", "errors", "open", "lost", "duplicates", "disorder", "misplaced", "stall s"
+        );
+        for told in &self.told {
+            let Some(written) = &told.written else { continue };
+            let acks = match told.row.duty {
+                Duty::Produce { acks, .. } => acks,
+                Duty::Transact { .. } | Duty::Read { .. } | Duty::Share => "tx",
+            };
+            let Written { sent, acknowledged, errors, unanswered, lost, duplicates, disorder, misplaced, stall } = written;
+            let (stall, closed) = (seconds(*stall), told.closed());
+            let _ = writeln!(
+                text,
+                "| {:<17} | {acks:<4} | {sent:>6} | {acknowledged:>6} | {errors:>6} | {unanswered:>5} | {lost:>5} | {duplicates:>10} | {disorder:>8} | {misplaced:>9} | {stall:>7} | {closed:>6} |",
+                told.row.name
+            );
+        }
+        let _ = writeln!(text, "| {:<17} | {:>6} | {:>6} | {:>6} | exceptions | {:>7} | closed |", "reader", "read", "missed", "twice", "stall s");
+        for told in &self.told {
+            let Some(Read { read, missed, twice, exceptions, stall }) = &told.read else { continue };
+            let (stall, closed) = (seconds(*stall), told.closed());
+            let _ = writeln!(text, "| {:<17} | {read:>6} | {missed:>6} | {twice:>6} | {exceptions:>10} | {stall:>7} | {closed:>6} |", told.row.name);
+        }
+        text
+    }
+}
+
+impl Told {
+    fn closed(&self) -> String {
+        self.journal.closed.map_or_else(|| "?".to_owned(), |closed| closed.to_string())
+    }
+
+    /// The kinds of what went wrong, with the first of each.
+    fn faults(&self) -> String {
+        let mut text = String::new();
+        for (what, faults) in [("error", &self.journal.failed), ("exception", &self.journal.exceptions)] {
+            for (count, Fault { at, place, said }) in kinds(faults).into_iter().take(KINDS_SHOWN) {
+                let place = place.map_or_else(String::new, |place| format!(" partition {} record {}", place.partition, place.number));
+                let _ = write!(text, "\n      {count} × {what}, first at {}{place}: {said}", clock(*at));
+            }
+        }
+        text
+    }
+
+    /// Panics unless everything is as if no broker had gone.
+    fn assert_sheltered(&self) {
+        let mut wrong = Vec::new();
+        let mut zero = |what: &str, figure: u64| {
+            if figure > 0 {
+                wrong.push(format!("{figure} {what}"))
+            }
+        };
+        if let Some(written) = &self.written {
+            zero("errors", written.errors);
+            zero("without an answer", written.unanswered);
+            zero("lost", written.lost);
+            zero("duplicates", written.duplicates);
+            zero("out of order", written.disorder);
+            zero("at another offset than told", written.misplaced);
+        }
+        if let Some(read) = &self.read {
+            zero("missed", read.missed);
+        }
+        zero("exceptions", self.journal.exceptions.len() as u64);
+        if self.journal.sent.is_none() {
+            wrong.push("it did not come to its end".to_owned());
+        }
+        assert!(wrong.is_empty(), "{}: {}{}", self.row.name, wrong.join(", "), self.faults());
+    }
+}
+
+/// A step for each client: it saw nothing of what happened, and what it was told is so.
+pub(crate) fn judge(steps: &mut Steps, outcome: &Outcome) {
+    for told in &outcome.told {
+        steps.run(&format!("{}: {} saw nothing, and is told the truth", outcome.label, told.row.name), || told.assert_sheltered());
+    }
+    if let Some(log) = &outcome.leeward_log {
+        steps.say(&format!("Leeward's log: {}", log.display()));
+    }
+}
+
+/// As a log has it, in UTC.
+fn clock(at: u64) -> String {
+    let (seconds, millis) = (at / 1000, at % 1000);
+    format!("{:02}:{:02}:{:02}.{millis:03}", seconds / 3600 % 24, seconds / 60 % 60, seconds % 60)
+}
+
+fn seconds(millis: u64) -> String {
+    format!("{}.{:01}", millis / 1000, millis % 1000 / 100)
+}
