@@ -33,7 +33,7 @@ pub(crate) fn play(stage: &mut Stage, play: &Play<'_>, script: impl FnOnce(&mut 
     stage.set_up(rows, label);
     let front = front(stage, play, settings);
     let begun = Instant::now();
-    let mut load = Load::start(label, rows, stage.release, &stage.cluster, front.bootstrap(), label);
+    let load = Load::start(label, rows, stage.release, &stage.cluster, front.bootstrap(), label);
     load.await_started();
     stage.say(&format!("{label}: {} clients work", rows.len()));
     std::thread::sleep(WARM_UP);
@@ -60,7 +60,8 @@ pub(crate) fn play(stage: &mut Stage, play: &Play<'_>, script: impl FnOnce(&mut 
 /// What the clients are given; through Leeward with a window open.
 fn front(stage: &Stage, play: &Play<'_>, settings: &[&str]) -> Front {
     let state = format!("state.directory={}", stage.cluster.scrap().join(format!("state-{}", play.label)).display());
-    let settings: Vec<&str> = settings.iter().copied().chain([state.as_str()]).collect();
+    let filter = std::env::var("LEEWARD_REAL_LOG").ok().map(|filter| format!("log.filter={filter}"));
+    let settings: Vec<&str> = settings.iter().copied().chain([state.as_str()]).chain(filter.as_deref()).collect();
     let front = Front::start_arm(play.arm, &stage.cluster, &stage.cluster.node_ids(), &format!("leeward-{}.log", play.label), &settings);
     front.command(&["maintenance", "on", "--reason", play.label, "--for", "1h", "--yes"]);
     front
