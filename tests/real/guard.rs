@@ -12,7 +12,7 @@ mod programs;
 mod stage;
 mod verdict;
 
-pub(crate) use self::load::{Duty, prepare, rows};
+pub(crate) use self::load::{Duty, Row, Topic, prepare, rows};
 pub(crate) use self::play::{Play, play};
-pub(crate) use self::stage::{Blow, Stage};
-pub(crate) use self::verdict::judge;
+pub(crate) use self::stage::{Blow, Coordinator, Stage};
+pub(crate) use self::verdict::{Claim, judge};

@@ -5,6 +5,7 @@ mod by_librdkafka;
 mod by_python;
 mod by_tools;
 mod guard;
+mod guard_stories;
 mod join;
 mod mixed;
 mod sasl;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use super::account::{Read, Stored, Written};
-use super::journal::Name;
+use super::journal::{Name, now};
 use super::load::{Load, Row, Topic};
 use super::stage::Stage;
 use super::verdict::{Outcome, Told};
@@ -12,6 +12,8 @@ use crate::front::{Arm, Front};
 
 /// Clients at work before anything happens.
 const WARM_UP: Duration = Duration::from_secs(3);
+/// Clients at work after everything has happened: what holds on to how it was before must have had the time to show it.
+const REST: Duration = Duration::from_secs(1);
 /// Readers that were late catch up: those of share groups get what a lost member held after its lock has ended.
 const CATCH_UP_LIMIT: Duration = Duration::from_secs(40);
 /// In the control arm nothing is asked of readers.
@@ -33,11 +35,13 @@ pub(crate) fn play(stage: &mut Stage, play: &Play<'_>, script: impl FnOnce(&mut 
     stage.set_up(rows, label);
     let front = front(stage, play, settings);
     let begun = Instant::now();
-    let load = Load::start(label, rows, stage.release, &stage.cluster, front.bootstrap(), label);
+    let load = Load::start(label, rows, stage.clients, &stage.cluster, front.bootstrap(), label);
     load.await_started();
     stage.say(&format!("{label}: {} clients work", rows.len()));
     std::thread::sleep(WARM_UP);
     script(stage);
+    let recovered = now();
+    std::thread::sleep(REST);
     stage.say("writers end");
     load.stop_writers();
     stage.cluster.await_in_sync();
@@ -53,7 +57,7 @@ pub(crate) fn play(stage: &mut Stage, play: &Play<'_>, script: impl FnOnce(&mut 
         let read = row.reads().then(|| Read::new(&journal, &readable));
         Told { row, journal, written, read }
     });
-    let outcome = Outcome { label: label.to_owned(), told: told.collect(), leeward_log: front.log_file().map(std::path::Path::to_owned) };
+    let outcome = Outcome { label: label.to_owned(), told: told.collect(), recovered, leeward_log: front.log_file().map(std::path::Path::to_owned) };
     (outcome, front)
 }
 

@@ -13,7 +13,7 @@ use crate::cluster::Cluster;
 use crate::front::exempt;
 use crate::records::TestRecord;
 use crate::release::Release;
-use crate::steps::say;
+use crate::steps::{say, until};
 use crate::wire::Wire;
 
 /// A cluster, and a client of the harness's own that makes topics and reads them back, past Leeward.
@@ -21,17 +21,23 @@ pub(crate) struct Stage {
     // Dropped in this order.
     admin: Java,
     pub(crate) cluster: Cluster,
-    pub(crate) release: &'static Release,
+    /// Whose Java clients work.
+    pub(super) clients: &'static Release,
     name: String,
     begun: Instant,
 }
 
 impl Stage {
     pub(crate) fn new(name: &str, release: &'static Release) -> Self {
-        let cluster = Cluster::start(name, release);
-        let admin = Java::start(release, &cluster.bootstrap(), &cluster.log_path("java-admin.log"));
+        Self::with_clients(name, release, release)
+    }
+
+    /// With the Java clients of another release than the brokers'.
+    pub(crate) fn with_clients(name: &str, brokers: &'static Release, clients: &'static Release) -> Self {
+        let cluster = Cluster::start(name, brokers);
+        let admin = Java::start(clients, &cluster.bootstrap(), &cluster.log_path("java-admin.log"));
         exempt(&cluster.rules(), admin.pid());
-        Self { admin, cluster, release, name: name.to_owned(), begun: Instant::now() }
+        Self { admin, cluster, clients, name: name.to_owned(), begun: Instant::now() }
     }
 
     /// A line of progress, with the time since the cluster was up.
@@ -99,6 +105,27 @@ impl Stage {
         std::thread::sleep(REST);
     }
 
+    /// A broker stands still, and goes on.
+    pub(crate) fn pause(&mut self, id: i32, time: Duration) {
+        self.say(&format!("broker {id} stands still"));
+        self.cluster.pause(id);
+        std::thread::sleep(time);
+        self.cluster.resume(id);
+        self.say(&format!("broker {id} goes on"));
+        self.cluster.await_in_sync();
+        self.say("all replicas are in sync");
+    }
+
+    /// The broker that coordinates a group or the transactions of an id.
+    pub(crate) fn coordinator(&self, kind: Coordinator, key: &str) -> i32 {
+        let kind = match kind {
+            Coordinator::Group => 0,
+            Coordinator::Transactions => 1,
+        };
+        let any = self.cluster.address(self.cluster.node_ids()[0]);
+        until(&format!("the coordinator of {key}"), Duration::from_secs(30), || Wire::connect_past(&any)?.coordinator(kind, key))
+    }
+
     pub(crate) fn down(&mut self, id: i32, blow: Blow) {
         self.say(&format!("broker {id}: {blow:?}"));
         match blow {
@@ -109,11 +136,24 @@ impl Stage {
     }
 
     pub(crate) fn up(&mut self, id: i32) {
-        self.cluster.restart(id);
+        self.cluster.launch(id);
+        self.await_up(id);
+    }
+
+    /// Waits for a broker that was launched.
+    pub(crate) fn await_up(&mut self, id: i32) {
+        self.cluster.await_up(id);
         self.say(&format!("broker {id} answers"));
         self.cluster.await_in_sync();
         self.say("all replicas are in sync");
     }
+}
+
+/// What a broker coordinates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Coordinator {
+    Group,
+    Transactions,
 }
 
 /// How a broker goes.

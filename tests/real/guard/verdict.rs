@@ -14,7 +14,18 @@ const KINDS_SHOWN: usize = 4;
 pub(crate) struct Outcome {
     pub(super) label: String,
     pub(super) told: Vec<Told>,
+    /// When the brokers were whole again, in milliseconds since 1970.
+    pub(super) recovered: u64,
     pub(super) leeward_log: Option<PathBuf>,
+}
+
+/// What a play claims.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Claim {
+    /// Clients see nothing at all.
+    Unnoticed,
+    /// Clients may see errors; what they are told is true, and each one works on in the end without being restarted.
+    Honest,
 }
 
 /// One client, and its figures: of a writer or of a reader.
@@ -81,16 +92,15 @@ impl Told {
         text
     }
 
-    /// Panics unless everything is as if no broker had gone.
-    fn assert_sheltered(&self) {
+    /// Panics unless the claim holds for this client.
+    fn assert(&self, claim: Claim, recovered: u64) {
         let mut wrong = Vec::new();
         let mut zero = |what: &str, figure: u64| {
             if figure > 0 {
-                wrong.push(format!("{figure} {what}"))
+                wrong.push(format!("{figure} {what}"));
             }
         };
         if let Some(written) = &self.written {
-            zero("errors", written.errors);
             zero("without an answer", written.unanswered);
             zero("lost", written.lost);
             zero("duplicates", written.duplicates);
@@ -100,18 +110,29 @@ impl Told {
         if let Some(read) = &self.read {
             zero("missed", read.missed);
         }
-        zero("exceptions", self.journal.exceptions.len() as u64);
+        if claim == Claim::Unnoticed {
+            zero("errors", self.journal.failed.len() as u64);
+            zero("exceptions", self.journal.exceptions.len() as u64);
+        }
         if self.journal.sent.is_none() {
             wrong.push("it did not come to its end".to_owned());
+        }
+        if !self.journal.progress.values().flatten().any(|&at| at > recovered) {
+            wrong.push(format!("nothing succeeded after {}, when the brokers were whole", clock(recovered)));
         }
         assert!(wrong.is_empty(), "{}: {}{}", self.row.name, wrong.join(", "), self.faults());
     }
 }
 
-/// A step for each client: it saw nothing of what happened, and what it was told is so.
-pub(crate) fn judge(steps: &mut Steps, outcome: &Outcome) {
+/// A step for each client: what is claimed of it holds.
+pub(crate) fn judge(steps: &mut Steps, outcome: &Outcome, claim: impl Fn(&Row) -> Claim) {
     for told in &outcome.told {
-        steps.run(&format!("{}: {} saw nothing, and is told the truth", outcome.label, told.row.name), || told.assert_sheltered());
+        let claim = claim(&told.row);
+        let what = match claim {
+            Claim::Unnoticed => "saw nothing, and is told the truth",
+            Claim::Honest => "is told the truth, and works on",
+        };
+        steps.run(&format!("{}: {} {what}", outcome.label, told.row.name), || told.assert(claim, outcome.recovered));
     }
     if let Some(log) = &outcome.leeward_log {
         steps.say(&format!("Leeward's log: {}", log.display()));
