@@ -19,7 +19,7 @@ use crate::cluster::View;
 use crate::config::{Applies, Config, ConfigErrors, ConfigSource};
 use crate::control::Control;
 use crate::maintenance::{self, MaintenanceHandle};
-use crate::net::{Endpoint, Learn, Listeners, Workers};
+use crate::net::{Endpoint, Learn, Listeners, Pictures, Workers};
 use crate::telemetry::Telemetry;
 use crate::telemetry::events::{ConfigRejected, ConfigReloaded, Listening, ShutdownBegan, ShutdownEnded};
 use crate::telemetry::logs::LogControl;
@@ -115,9 +115,10 @@ impl App {
         let own_metrics = metrics.pop().ok_or_else(|| system("memory")(io::ErrorKind::OutOfMemory.into()))?;
         let admin = listen(config.admin.listen, "the admin endpoint", "admin.listen").await?;
         let config = Arc::new(config);
-        let (mut control, pictures) = Control::new(Arc::clone(&config), Arc::clone(&telemetry));
+        let (mut control, pictures, leaders) = Control::new(Arc::clone(&config), Arc::clone(&telemetry));
         let (upkeep, maintenance, policies) = maintenance::open(Arc::clone(&config), pictures.clone());
-        let (workers, learned) = Workers::start(metrics, &config.limits, config.upstream.connect_timeout, &pictures, &policies).map_err(system("threads"))?;
+        let for_sessions = Pictures { view: pictures.clone(), leaders, policy: policies };
+        let (workers, heard) = Workers::start(metrics, &config.limits, config.upstream.connect_timeout, &for_sessions).map_err(system("threads"))?;
         let mut listeners = Listeners::new(workers.handles(), &config.limits, own_metrics);
         let address = config.listen.bootstrap;
         let address = match listeners.bind(Endpoint::Bootstrap, address) {
@@ -128,7 +129,7 @@ impl App {
             }
         };
         Listening { endpoint: "bootstrap", address, node_id: None }.emit();
-        control.start();
+        control.start(heard.interested);
         tokio::spawn(upkeep.run());
 
         let (sender, commands) = mpsc::channel(ADMIN_COMMANDS_MAX);
@@ -144,8 +145,23 @@ impl App {
             started: Started { at: SystemTime::now(), instant: Instant::now() },
         };
         let admin = serve_admin(admin, state)?;
-        let mut app =
-            App { config, view, readiness, telemetry, log, source, listeners, workers, learned, pictures, control, maintenance, signals, commands, admin };
+        let mut app = App {
+            config,
+            view,
+            readiness,
+            telemetry,
+            log,
+            source,
+            listeners,
+            workers,
+            learned: heard.learned,
+            pictures,
+            control,
+            maintenance,
+            signals,
+            commands,
+            admin,
+        };
         app.show(false);
         Ok(app)
     }

@@ -4,6 +4,7 @@
 //! **Invariant: bound before shown.** A node enters the picture only when the port of its virtual broker is bound.
 
 mod exchange;
+mod leaders;
 mod link;
 
 use std::collections::HashMap;
@@ -14,12 +15,13 @@ use std::time::{Instant, SystemTime};
 use tokio::sync::{mpsc, watch};
 
 use crate::cluster::membership::{Reported, Reporter};
-use crate::cluster::{Membership, PortPlan, View};
-use crate::config::{Config, HostPort};
-use crate::net::worker::Learned;
+use crate::cluster::{Leaders, Membership, PortPlan, View};
+use crate::config::{Config, HostPort, Upstream};
+use crate::net::worker::{Interest, Learned};
 use crate::net::{Endpoint, Learn, Listeners};
 use crate::telemetry::Telemetry;
 use crate::telemetry::events::{BrokerChanged, ClusterKnown, RefreshFailed, VirtualBrokerFailed, WaitingForUpstream};
+use leaders::LeaderKeeper;
 use link::{Link, LinkEvent};
 
 /// Reports of brokers that wait to be taken in.
@@ -29,6 +31,8 @@ const EVENTS_MAX: usize = 256;
 pub struct Control {
     membership: Membership,
     publish: watch::Sender<Arc<View>>,
+    leaders: watch::Sender<Arc<Leaders>>,
+    upstream: watch::Sender<Upstream>,
     links: HashMap<HostPort, Link>,
     events: mpsc::Receiver<LinkEvent>,
     sender: mpsc::Sender<LinkEvent>,
@@ -48,14 +52,18 @@ struct Failure {
 }
 
 impl Control {
-    pub fn new(config: Arc<Config>, telemetry: Arc<Telemetry>) -> (Self, watch::Receiver<Arc<View>>) {
+    /// Control, and the pictures that it makes.
+    pub fn new(config: Arc<Config>, telemetry: Arc<Telemetry>) -> (Self, watch::Receiver<Arc<View>>, watch::Receiver<Arc<Leaders>>) {
         let listen = &config.listen;
         let membership = Membership::new(PortPlan::new(listen.virtual_brokers.clone()), &listen.advertised_host);
         let (publish, view) = watch::channel(Arc::new(membership.view().clone()));
         let (sender, events) = mpsc::channel(EVENTS_MAX);
         let (links, failures, unbindable) = (HashMap::new(), HashMap::new(), HashMap::new());
         let started = Instant::now();
-        (Control { membership, publish, links, events, sender, config, started, telemetry, failures, unbindable, tries: 0 }, view)
+        let (leaders, known_leaders) = watch::channel(Arc::default());
+        let upstream = watch::Sender::new(config.upstream.clone());
+        let control = Control { membership, publish, leaders, upstream, links, events, sender, config, started, telemetry, failures, unbindable, tries: 0 };
+        (control, view, known_leaders)
     }
 
     /// The next report of a broker. Cancel-safe.
@@ -111,8 +119,10 @@ impl Control {
         }
     }
 
-    /// Begins to ask the brokers of the configuration.
-    pub fn start(&mut self) {
+    /// Begins to ask the brokers of the configuration, and whatever sessions are interested in. Call within a runtime.
+    pub fn start(&mut self, interested: mpsc::Receiver<Interest>) {
+        let keeper = LeaderKeeper::new(self.upstream.subscribe(), self.publish.subscribe(), interested, self.sender.clone(), self.leaders.clone());
+        tokio::spawn(keeper.run());
         self.reconcile();
     }
 
@@ -128,6 +138,7 @@ impl Control {
         // Links carry the old settings; new ones are made in their place.
         if config.upstream != self.config.upstream {
             self.links.clear();
+            self.upstream.send_replace(config.upstream.clone());
         }
         self.config = config;
         self.reconcile();

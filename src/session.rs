@@ -151,6 +151,7 @@ pub struct Session {
     sasl: Sasl,
     identity: Identity,
     library: Library,
+    silent_producer: bool,
     client_id: Box<str>,
     /// The client's own ApiVersions request, so that a broker learns its name and version when it is dialled.
     announcement: Option<Bytes>,
@@ -194,6 +195,7 @@ impl Session {
             sasl: Sasl::None,
             identity: Identity::default(),
             library: Library::default(),
+            silent_producer: false,
             client_id: Box::default(),
             announcement: None,
             waiting: None,
@@ -235,6 +237,11 @@ impl Session {
     /// Whether a request has begun to pass and its end has not been read: its bytes are owed to the broker.
     pub fn is_mid_request(&self) -> bool {
         self.request_left > 0
+    }
+
+    /// Whether the client produces without waiting for answers (acks=0): it will not learn that something was lost, and not send it again.
+    pub fn is_silent_producer(&self) -> bool {
+        self.silent_producer
     }
 
     /// Requests that were read since the session began.

@@ -1,7 +1,11 @@
 //! Who leads what, as far as anybody has asked. Leader epochs never go back.
 
+mod book;
+
 use std::collections::HashMap;
 use std::sync::Arc;
+
+pub use book::{LeaderBook, PartitionReport, TopicReport};
 
 /// A topic as requests name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -16,6 +20,19 @@ pub enum TopicRef<'a> {
 pub enum TopicKey {
     Name(Arc<str>),
     Id([u8; 16]),
+}
+
+impl Topic {
+    /// Replicas of the partition that has the fewest.
+    pub fn replication_factor(&self) -> usize {
+        self.partitions.values().map(|partition| partition.replicas.len()).min().unwrap_or(0)
+    }
+
+    /// Whether acks=all would fail with one broker down although the topic has replicas on others. `None`: `min.insync.replicas` is not known.
+    pub fn acks_all_would_fail(&self) -> Option<bool> {
+        let (replicas, min_insync) = (self.replication_factor(), usize::try_from(self.min_insync_replicas?).unwrap_or(usize::MAX));
+        Some(replicas > 1 && replicas - 1 < min_insync)
+    }
 }
 
 impl TopicKey {
@@ -78,5 +95,10 @@ impl Leaders {
     /// The leader of a partition; `None` when nothing is known of it.
     pub fn leader(&self, topic: TopicRef<'_>, partition: i32) -> Option<Leader> {
         self.topic(topic)?.partitions.get(&partition).map(|partition| partition.leader)
+    }
+
+    /// Whether `node_id` leads anything.
+    pub fn leads(&self, node_id: i32) -> bool {
+        self.topics.values().any(|topic| topic.partitions.values().any(|partition| partition.leader.node_id == node_id))
     }
 }

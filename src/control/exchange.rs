@@ -1,16 +1,20 @@
 //! One request and its response on Leeward's own connection to a broker.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use kafka_protocol::messages::{
-    MetadataRequest, MetadataResponse, SaslAuthenticateRequest, SaslAuthenticateResponse, SaslHandshakeRequest, SaslHandshakeResponse,
-};
-use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
+use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
+use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
+use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
+use kafka_protocol::messages::{DescribeConfigsRequest, MetadataRequest, SaslAuthenticateRequest, SaslHandshakeRequest, TopicName};
+use kafka_protocol::protocol::{Decodable, Request, StrBytes};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::cluster::Leader;
+use crate::cluster::leaders::{PartitionReport, TopicReport};
 use crate::cluster::membership::Reported;
 use crate::config::SaslPlain;
 use crate::protocol::patch::NodeAddress;
@@ -18,11 +22,25 @@ use crate::protocol::schema;
 use crate::protocol::versions::{self, Offer};
 use crate::wire::{ResponseHeader, WireError, api};
 
-/// The largest answer that is read: the metadata of a cluster without its topics, or the versions.
-const ANSWER_BYTES_MAX: usize = 16 << 20;
+/// The largest answer that is read: the metadata of a million partitions, at 60 bytes each and with room.
+const ANSWER_BYTES_MAX: usize = 128 << 20;
 
 /// Every broker from 2.1 to 4.4 speaks this version, it has no tagged fields, and it can ask for no topic at all.
 const METADATA_VERSION: i16 = 7;
+
+/// The first version that brokers of all kinds answer with topic ids (KIP-516).
+const METADATA_VERSION_WITH_IDS: i16 = 12;
+
+/// Every broker from 2.1 to 4.4 speaks it.
+const DESCRIBE_CONFIGS_VERSION: i16 = 1;
+
+/// A topic, as DescribeConfigs counts resources.
+const TOPIC_RESOURCE: i8 = 2;
+
+const MIN_INSYNC_REPLICAS: &str = "min.insync.replicas";
+
+/// A topic whose leaders are told all the same: 5 LEADER_NOT_AVAILABLE says that some have none.
+const LEADER_NOT_AVAILABLE: i16 = 5;
 
 /// The first version that carries the client's software name.
 const VERSIONS_VERSION: i16 = 3;
@@ -87,7 +105,7 @@ impl Exchange {
     /// Logs in with PLAIN, or logs in again. `Some`: the broker closes the connection unless that is done again within this time (KIP-368).
     pub(super) async fn authenticate(&mut self, account: &SaslPlain, offer: &Offer) -> Result<Option<Duration>, ExchangeError> {
         let handshake = SaslHandshakeRequest::default().with_mechanism(StrBytes::from_static_str("PLAIN"));
-        let answer: SaslHandshakeResponse = self.ask(api::SASL_HANDSHAKE, 1, &handshake).await?;
+        let answer = self.ask(1, &handshake).await?;
         if answer.error_code != 0 {
             return Err(ExchangeError::Sasl(Some("the broker does not offer PLAIN".to_owned())));
         }
@@ -95,7 +113,7 @@ impl Exchange {
         // The first version that tells how long the login holds came with Kafka 2.2.
         let version = i16::from(offer.has(api::SASL_AUTHENTICATE, 1));
         let authenticate = SaslAuthenticateRequest::default().with_auth_bytes(Bytes::from(token));
-        let answer: SaslAuthenticateResponse = self.ask(api::SASL_AUTHENTICATE, version, &authenticate).await?;
+        let answer = self.ask(version, &authenticate).await?;
         if answer.error_code != 0 {
             return Err(ExchangeError::Sasl(answer.error_message.map(|message| message.to_string())));
         }
@@ -104,17 +122,46 @@ impl Exchange {
 
     /// The brokers, without any topic.
     pub(super) async fn metadata(&mut self) -> Result<Reported, ExchangeError> {
-        let request = MetadataRequest::default().with_topics(Some(Vec::new())).with_allow_auto_topic_creation(false);
-        let answer: MetadataResponse = self.ask(api::METADATA, METADATA_VERSION, &request).await?;
+        self.ask_metadata(METADATA_VERSION, Some(Vec::new())).await.map(|(reported, _)| reported)
+    }
+
+    /// The brokers, and who leads these topics (`None`: all that there are).
+    pub(super) async fn leaders(&mut self, offer: &Offer, topics: Option<&[Arc<str>]>) -> Result<(Reported, Vec<TopicReport>), ExchangeError> {
+        let version = offer.range(api::METADATA).map_or(METADATA_VERSION, |range| range.max.clamp(METADATA_VERSION, METADATA_VERSION_WITH_IDS));
+        let topic = |name: &Arc<str>| MetadataRequestTopic::default().with_name(Some(TopicName(StrBytes::from_string(name.to_string()))));
+        self.ask_metadata(version, topics.map(|topics| topics.iter().map(topic).collect())).await
+    }
+
+    async fn ask_metadata(&mut self, version: i16, topics: Option<Vec<MetadataRequestTopic>>) -> Result<(Reported, Vec<TopicReport>), ExchangeError> {
+        let request = MetadataRequest::default().with_topics(topics).with_allow_auto_topic_creation(false);
+        let answer = self.ask(version, &request).await?;
         let brokers = answer.brokers.into_iter().filter_map(|broker| {
             let port = u16::try_from(broker.port).ok()?;
             Some(NodeAddress { node_id: *broker.node_id, host: broker.host.to_string(), port, rack: broker.rack.map(|rack| rack.to_string()) })
         });
-        Ok(Reported {
+        let reported = Reported {
             brokers: brokers.collect(),
             cluster_id: answer.cluster_id.map(|id| id.to_string()),
             controller_id: Some(*answer.controller_id).filter(|id| *id >= 0),
-        })
+        };
+        Ok((reported, answer.topics.into_iter().filter_map(topic_report).collect()))
+    }
+
+    /// `min.insync.replicas` of these topics, as far as the broker tells them.
+    pub(super) async fn min_insync_replicas(&mut self, topics: &[Arc<str>]) -> Result<Vec<(Arc<str>, u32)>, ExchangeError> {
+        let resource = |name: &Arc<str>| {
+            DescribeConfigsResource::default()
+                .with_resource_type(TOPIC_RESOURCE)
+                .with_resource_name(StrBytes::from_string(name.to_string()))
+                .with_configuration_keys(Some(vec![StrBytes::from_static_str(MIN_INSYNC_REPLICAS)]))
+        };
+        let request = DescribeConfigsRequest::default().with_resources(topics.iter().map(resource).collect());
+        let answer = self.ask(DESCRIBE_CONFIGS_VERSION, &request).await?;
+        let told = answer.results.into_iter().filter_map(|result| {
+            let config = result.configs.iter().find(|config| &*config.name == MIN_INSYNC_REPLICAS)?;
+            Some((Arc::from(&*result.resource_name), config.value.as_ref()?.parse().ok()?))
+        });
+        Ok(told.collect())
     }
 
     /// Ready when the broker has closed the connection, or says something that nobody asked for.
@@ -133,8 +180,8 @@ impl Exchange {
         }
     }
 
-    async fn ask<Q: Encodable, A: Decodable>(&mut self, api_key: i16, version: i16, request: &Q) -> Result<A, ExchangeError> {
-        let id = self.next_id();
+    async fn ask<Q: Request>(&mut self, version: i16, request: &Q) -> Result<Q::Response, ExchangeError> {
+        let (api_key, id) = (Q::KEY, self.next_id());
         let mut frame = BytesMut::new();
         frame.put_i32(0);
         frame.put_i16(api_key);
@@ -142,6 +189,9 @@ impl Exchange {
         frame.put_i32(id);
         frame.put_i16(i16::try_from(CLIENT_ID.len()).unwrap_or(0));
         frame.put_slice(CLIENT_ID.as_bytes());
+        if Q::header_version(version) > 1 {
+            frame.put_u8(0); // No tagged fields.
+        }
         request.encode(&mut frame, version).map_err(|error| ExchangeError::Decode(error.to_string()))?;
         let length = i32::try_from(frame.len() - 4).unwrap_or(i32::MAX);
         if let Some(field) = frame.first_chunk_mut::<4>() {
@@ -152,7 +202,7 @@ impl Exchange {
         let header = ResponseHeader::parse(&answer, api_key, version)?;
         let mut body = answer.slice(header.body..);
         schema::check_response(api_key, version, &body)?;
-        A::decode(&mut body, version).map_err(|error| ExchangeError::Decode(error.to_string()))
+        Q::Response::decode(&mut body, version).map_err(|error| ExchangeError::Decode(error.to_string()))
     }
 
     async fn answer(&mut self, expected: i32) -> Result<Bytes, ExchangeError> {
@@ -177,4 +227,20 @@ impl Exchange {
         self.correlation_id = self.correlation_id.wrapping_add(1) & i32::MAX;
         self.correlation_id
     }
+}
+
+/// `None`: it is not told, as for a topic that does not exist.
+fn topic_report(topic: MetadataResponseTopic) -> Option<TopicReport> {
+    if !matches!(topic.error_code, 0 | LEADER_NOT_AVAILABLE) || topic.partitions.is_empty() {
+        return None;
+    }
+    let nodes = |ids: Vec<kafka_protocol::messages::BrokerId>| ids.into_iter().map(|id| *id).collect();
+    let partitions = topic.partitions.into_iter().map(|partition| PartitionReport {
+        index: partition.partition_index,
+        leader: Leader { node_id: *partition.leader_id, epoch: partition.leader_epoch },
+        replicas: nodes(partition.replica_nodes),
+        isr: nodes(partition.isr_nodes),
+    });
+    let id = Some(topic.topic_id.into_bytes()).filter(|id| *id != [0; 16]);
+    Some(TopicReport { name: Arc::from(&**topic.name?), id, partitions: partitions.collect() })
 }

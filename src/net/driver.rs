@@ -431,13 +431,21 @@ where
 
     fn check_end(&mut self) -> Result<(), Close> {
         let nothing_to_write = self.outbox.to_client.is_empty() && self.outbox.to_home.is_empty();
-        if self.client_ended && self.outbox.to_home.is_empty() {
+        if self.client_ended && self.outbox.to_home.is_empty() && !self.has_silent_work() {
             return Err(Close::new(CloseCause::ClientClosed, format!("{} requests unanswered", self.session.requests_in_flight())));
         }
         if self.context.draining.get() && nothing_to_write && self.session.is_at_rest() {
             return Err(Close::new(CloseCause::Shutdown, "nothing was in flight"));
         }
         Ok(())
+    }
+
+    /// Whether records of a producer without acks are still on their way: it has left believing that they are there, and nobody will send them again.
+    fn has_silent_work(&mut self) -> bool {
+        // Without any of that, bytes that are left are a request of which the rest will never come.
+        self.session.is_silent_producer()
+            && !self.session.is_mid_request()
+            && (!self.session.is_at_rest() || !self.decide(|session, moment, _| session.takes_requests(moment)))
     }
 }
 

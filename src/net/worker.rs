@@ -34,11 +34,23 @@ pub struct Learn {
     pub reply: Option<oneshot::Sender<Learned>>,
 }
 
+/// What sessions wait for; control asks the brokers.
+#[derive(Debug)]
+pub enum Interest {
+    /// Who leads these topics.
+    Topics(Vec<TopicKey>),
+    /// Which brokers there are.
+    Brokers,
+}
+
 /// The picture with the nodes in it.
 pub struct Learned(pub Arc<View>);
 
 /// Address changes that wait to be taken in; more are dropped, since the next response names them again.
 const LEARN_QUEUE_MAX: usize = 256;
+
+/// Interests of sessions that wait to be asked for; more are dropped, since whoever waits says so again.
+const INTEREST_QUEUE_MAX: usize = 1024;
 
 /// The part of the limits that sessions look at.
 #[derive(Debug, Clone, Copy)]
@@ -97,8 +109,10 @@ pub(super) struct WorkerContext {
     pub(super) draining: Cell<bool>,
     started: Instant,
     learn: mpsc::Sender<Learn>,
+    interests: mpsc::Sender<Interest>,
     sessions: RefCell<Slab<Option<Waker>>>,
     waiting_for_change: RefCell<Vec<Waker>>,
+    waiting_for_leaders: RefCell<Vec<Waker>>,
 }
 
 impl WorkerContext {
@@ -113,20 +127,22 @@ impl WorkerContext {
     }
 
     pub(super) fn wake_on_change(&self, waker: &Waker) {
-        let mut waiting = self.waiting_for_change.borrow_mut();
-        if !waiting.iter().any(|other| other.will_wake(waker)) {
-            waiting.push(waker.clone());
-        }
+        wait(&self.waiting_for_change, waker);
     }
 
     /// Takes a picture that is newer than the present one.
     pub(super) fn set_view(&self, view: Arc<View>) {
         if view.generation > self.view.borrow().generation {
             *self.view.borrow_mut() = view;
-            for waker in self.waiting_for_change.borrow_mut().drain(..) {
-                waker.wake();
-            }
+            self.waiting_for_change.borrow_mut().drain(..).for_each(Waker::wake);
+            // Brokers that come and go concern those who wait for a leader, too.
+            self.waiting_for_leaders.borrow_mut().drain(..).for_each(Waker::wake);
         }
+    }
+
+    fn set_leaders(&self, leaders: Arc<Leaders>) {
+        *self.leaders.borrow_mut() = leaders;
+        self.waiting_for_leaders.borrow_mut().drain(..).for_each(Waker::wake);
     }
 
     /// Takes a policy that is newer than the present one. Every session looks again: what it holds may have to go, or to stay.
@@ -146,10 +162,14 @@ impl WorkerContext {
         must_wait.then_some(receiver)
     }
 
-    pub(super) fn ask_leaders(&self, _topics: Vec<TopicKey>) {}
+    /// Has control ask the brokers; the answer comes as a new picture.
+    pub(super) fn ask(&self, interest: Interest) {
+        // When the queue is full enough is being asked; whoever waits says so again.
+        let _ = self.interests.try_send(interest);
+    }
 
     pub(super) fn wake_on_leaders(&self, waker: &Waker) {
-        self.wake_on_change(waker);
+        wait(&self.waiting_for_leaders, waker);
     }
 
     fn wake_all(&self) {
@@ -172,6 +192,13 @@ impl WorkerContext {
                 homes
             }
         }
+    }
+}
+
+fn wait(waiting: &RefCell<Vec<Waker>>, waker: &Waker) {
+    let mut waiting = waiting.borrow_mut();
+    if !waiting.iter().any(|other| other.will_wake(waker)) {
+        waiting.push(waker.clone());
     }
 }
 
@@ -216,6 +243,22 @@ impl WorkerHandle {
     }
 }
 
+/// What sessions work by, as it changes.
+#[derive(Clone)]
+pub struct Pictures {
+    pub view: watch::Receiver<Arc<View>>,
+    pub leaders: watch::Receiver<Arc<Leaders>>,
+    pub policy: watch::Receiver<Arc<Policy>>,
+}
+
+/// What sessions tell control.
+pub struct Heard {
+    /// Nodes that they hear of.
+    pub learned: mpsc::Receiver<Learn>,
+    /// What they wait for.
+    pub interested: mpsc::Receiver<Interest>,
+}
+
 /// All the workers.
 pub struct Workers {
     handles: Vec<WorkerHandle>,
@@ -224,18 +267,13 @@ pub struct Workers {
 }
 
 impl Workers {
-    /// Starts a thread for each of `metrics`. Nodes that sessions hear of come out of the returned receiver.
+    /// Starts a thread for each of `metrics`. What sessions hear of and wait for comes out of the returned receivers.
     ///
     /// # Errors
     /// The system gives no thread or no event loop.
-    pub fn start(
-        metrics: Vec<WorkerMetrics>,
-        limits: &Limits,
-        connect_timeout: Duration,
-        view: &watch::Receiver<Arc<View>>,
-        policy: &watch::Receiver<Arc<Policy>>,
-    ) -> io::Result<(Self, mpsc::Receiver<Learn>)> {
+    pub fn start(metrics: Vec<WorkerMetrics>, limits: &Limits, connect_timeout: Duration, pictures: &Pictures) -> io::Result<(Self, Heard)> {
         let (learn, learned) = mpsc::channel(LEARN_QUEUE_MAX);
+        let (interests, interested) = mpsc::channel(INTEREST_QUEUE_MAX);
         let share_bytes = limits.buffer_bytes_max / metrics.len().max(1);
         let mut workers = Workers { handles: Vec::new(), threads: Vec::new(), sessions: watch::Sender::new(0) };
         for (index, metrics) in metrics.into_iter().enumerate() {
@@ -243,28 +281,30 @@ impl Workers {
             let count = SessionCount { of_worker: Arc::new(AtomicUsize::new(0)), of_all: workers.sessions.clone() };
             workers.handles.push(WorkerHandle { commands, count: count.clone() });
             let (buffer_bytes, limits) = (limits.buffer_bytes, WorkerLimits::new(limits, connect_timeout));
-            let (learn, view, policy) = (learn.clone(), view.clone(), policy.clone());
+            let (learn, interests, pictures) = (learn.clone(), interests.clone(), pictures.clone());
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let thread = std::thread::Builder::new().name(format!("leeward-worker-{index}")).spawn(move || {
                 let context = Rc::new(WorkerContext {
                     metrics: Rc::new(metrics),
                     pool: RefCell::new(Pool::new(buffer_bytes, share_bytes)),
-                    view: RefCell::new(Arc::clone(&view.borrow())),
-                    policy: RefCell::new(Arc::clone(&policy.borrow())),
-                    leaders: RefCell::default(),
+                    view: RefCell::new(Arc::clone(&pictures.view.borrow())),
+                    policy: RefCell::new(Arc::clone(&pictures.policy.borrow())),
+                    leaders: RefCell::new(Arc::clone(&pictures.leaders.borrow())),
                     held_bytes: Cell::new(0),
                     limits: RefCell::new(limits),
                     draining: Cell::new(false),
                     started: Instant::now(),
                     learn,
+                    interests,
                     sessions: RefCell::new(Slab::new()),
-                    waiting_for_change: RefCell::new(Vec::new()),
+                    waiting_for_change: RefCell::default(),
+                    waiting_for_leaders: RefCell::default(),
                 });
-                LocalSet::new().block_on(&runtime, run(context, inbox, view, policy, count));
+                LocalSet::new().block_on(&runtime, run(context, inbox, pictures, count));
             })?;
             workers.threads.push(thread);
         }
-        Ok((workers, learned))
+        Ok((workers, Heard { learned, interested }))
     }
 
     pub fn handles(&self) -> &[WorkerHandle] {
@@ -308,13 +348,8 @@ impl Workers {
     }
 }
 
-async fn run(
-    context: Rc<WorkerContext>,
-    mut inbox: mpsc::UnboundedReceiver<Command>,
-    mut view: watch::Receiver<Arc<View>>,
-    mut policy: watch::Receiver<Arc<Policy>>,
-    count: SessionCount,
-) {
+async fn run(context: Rc<WorkerContext>, mut inbox: mpsc::UnboundedReceiver<Command>, pictures: Pictures, count: SessionCount) {
+    let Pictures { mut view, mut policy, mut leaders } = pictures;
     loop {
         tokio::select! {
             command = inbox.recv() => match command {
@@ -342,6 +377,11 @@ async fn run(
                 }
                 let view = Arc::clone(&view.borrow_and_update());
                 context.set_view(view);
+            }
+            // Without a sender the last leaders stay.
+            Ok(()) = leaders.changed() => {
+                let leaders = Arc::clone(&leaders.borrow_and_update());
+                context.set_leaders(leaders);
             }
             // Without a sender the last policy stays: windows are then those that there were.
             Ok(()) = policy.changed() => {

@@ -197,6 +197,9 @@ impl Session {
     fn owed<O: Observer>(&mut self, peek: &Peek, frame_bytes: usize, moment: &Moment<'_, O>) -> Owed {
         moment.observer.request(peek.api_key, frame_bytes);
         self.requests += 1;
+        if let Some(produce) = peek.produce {
+            self.silent_producer = produce.acks == 0;
+        }
         Owed {
             seq: self.next_seq(),
             correlation_id: peek.correlation_id,

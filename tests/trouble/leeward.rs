@@ -31,9 +31,10 @@ impl Leeward {
         let upstreams = upstream.split(',').map(|address| format!("{address:?}")).collect::<Vec<_>>().join(", ");
         let text = format!(
             "[upstream]\nbootstrap = [{upstreams}]\nrefresh_interval = \"200ms\"\nconnect_timeout = \"500ms\"\n[listen]\nbootstrap = \"127.0.0.1:{ports}\"\n\
-             [listen.virtual_brokers]\nbase_port = {}\nrange = 20\n[admin]\nlisten = \"127.0.0.1:{}\"\n{more}\n",
+             [listen.virtual_brokers]\nbase_port = {}\nrange = 20\n[admin]\nlisten = \"127.0.0.1:{}\"\n[state]\ndirectory = {:?}\n{more}\n",
             ports + 2,
-            ports + 1
+            ports + 1,
+            files.path()
         );
         std::fs::write(&config, text).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_leeward")).arg("run").arg("--config").arg(&config).stderr(Stdio::piped()).spawn().unwrap();
@@ -119,6 +120,9 @@ impl Leeward {
 
 impl Drop for Leeward {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("{}", self.lines.try_iter().collect::<Vec<_>>().join("\n"));
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -8,4 +8,5 @@ mod clients;
 mod ends;
 mod leeward;
 mod limits;
+mod rolling;
 mod wire;

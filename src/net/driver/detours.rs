@@ -9,6 +9,7 @@ use tokio_util::io::poll_read_buf;
 use super::{Dialing, Driver, poll_write_queue};
 use crate::net::listeners::Endpoint;
 use crate::net::pool::{Buffer, Pool};
+use crate::net::worker::Interest;
 use crate::session::DetourId;
 use crate::session::outbox::{Queue, Wish};
 use crate::telemetry::Side;
@@ -189,7 +190,7 @@ where
         let now = self.context.now();
         if (doubts_home || !topics.is_empty()) && now.saturating_sub(self.asked) >= ASK_EVERY {
             self.asked = now;
-            self.context.ask_leaders(topics);
+            self.context.ask(if topics.is_empty() { Interest::Brokers } else { Interest::Topics(topics) });
         }
         if self.session.is_sheltering() {
             self.context.wake_on_leaders(cx.waker());
