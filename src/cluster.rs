@@ -4,6 +4,7 @@
 
 pub mod leaders;
 pub mod membership;
+mod mend;
 pub mod ports;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 
 pub use leaders::{Leader, Leaders, TopicKey, TopicRef};
 pub use membership::{Membership, Reported};
+pub use mend::mend;
 pub use ports::PortPlan;
 
 use crate::config::HostPort;
@@ -28,6 +30,8 @@ pub struct Broker {
     pub virtual_port: u16,
     /// Whether the last metadata named it: brokers leave that list when they stop.
     pub listed: bool,
+    /// It left that list so long ago that it is not coming back from a restart.
+    pub is_forgotten: bool,
     /// What it answered to ApiVersions, if it ever did.
     pub offer: Option<Arc<Offer>>,
     /// Whether it answered Leeward's last question.
@@ -53,6 +57,11 @@ pub struct View {
 }
 
 impl View {
+    /// Whether a broker is away, or on its way.
+    pub fn is_in_trouble(&self) -> bool {
+        self.brokers.values().any(|broker| !broker.is_forgotten && (!broker.listed || !broker.reachable))
+    }
+
     /// The brokers that a session without a particular node may use as its home, best first.
     pub fn homes(&self) -> Vec<HostPort> {
         let mut homes: Vec<_> = self.brokers.values().filter(|broker| broker.reachable).map(|broker| broker.upstream.clone()).collect();

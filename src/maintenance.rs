@@ -19,7 +19,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::cluster::View;
+use crate::cluster::{Leaders, View};
 use crate::config::Config;
 use crate::guard::time::{Millis, millis};
 use crate::guard::{Policy, Windows};
@@ -31,6 +31,7 @@ use preflight::{Preflight, PreflightInput};
 pub use store::Kept;
 use store::Store;
 pub use task::Maintenance;
+use task::Pictures;
 
 /// Commands of operators that wait for their turn.
 const COMMANDS_MAX: usize = 16;
@@ -87,6 +88,7 @@ pub struct MaintenanceHandle {
     audit_file: Arc<std::path::Path>,
     config: watch::Sender<Arc<Config>>,
     view: watch::Receiver<Arc<View>>,
+    leaders: watch::Receiver<Arc<Leaders>>,
 }
 
 impl MaintenanceHandle {
@@ -112,7 +114,7 @@ impl MaintenanceHandle {
 
     /// What an operator should know before a window opens.
     pub fn preflight(&self) -> Preflight {
-        Preflight::of(&PreflightInput::gather(&self.view.borrow(), &self.config.borrow()))
+        Preflight::of(&PreflightInput::gather(&self.view.borrow(), &self.leaders.borrow(), &self.config.borrow()))
     }
 
     /// Everything there is to see.
@@ -159,14 +161,18 @@ impl MaintenanceHandle {
 }
 
 /// Reads the state of before, and gives what has to be driven with [`Maintenance::run`], its handle, and the policy that sessions work by.
-pub fn open(config: Arc<Config>, view: watch::Receiver<Arc<View>>) -> (Maintenance, MaintenanceHandle, watch::Receiver<Arc<Policy>>) {
+pub fn open(
+    config: Arc<Config>,
+    view: watch::Receiver<Arc<View>>,
+    leaders: watch::Receiver<Arc<Leaders>>,
+) -> (Maintenance, MaintenanceHandle, watch::Receiver<Arc<Policy>>) {
     let (store, windows) = Store::open(&config.state.directory, now());
     let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
     let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
     let (config, configs) = watch::channel(config);
     let audit_file = Arc::from(store.audit_file());
-    let handle = MaintenanceHandle { commands, snapshot: Arc::clone(&snapshot), audit_file, config, view: view.clone() };
-    let (maintenance, policy) = Maintenance::new(windows, store, inbox, snapshot, configs, view);
+    let handle = MaintenanceHandle { commands, snapshot: Arc::clone(&snapshot), audit_file, config, view: view.clone(), leaders: leaders.clone() };
+    let (maintenance, policy) = Maintenance::new(windows, store, inbox, snapshot, configs, Pictures { view, leaders });
     (maintenance, handle, policy)
 }
 

@@ -22,7 +22,7 @@ fn broker(node_id: i32, reachable: bool) -> Broker {
     let upstream = HostPort { host: "kafka".to_owned(), port: 9092 };
     let ranges = vec![VersionRange { api_key: 0, min: 0, max: 11 }];
     let offer = Offer { ranges, supported_features: Vec::new(), finalized_epoch: -1, finalized_features: Vec::new(), zk_migration_ready: false };
-    Broker { node_id, upstream, rack: None, virtual_port: 19093, listed: true, offer: Some(Arc::new(offer)), reachable }
+    Broker { node_id, upstream, rack: None, virtual_port: 19093, listed: true, is_forgotten: false, offer: Some(Arc::new(offer)), reachable }
 }
 
 fn view(brokers: &[Broker]) -> View {
@@ -139,7 +139,7 @@ async fn start_with(directory: &std::path::Path, reply: fn() -> Result<Reloaded,
     let kept = Override { key: "state.directory".to_owned(), flag: String::new(), text: directory.display().to_string() };
     let config = Config::from_parts(None, &[upstream, kept]).unwrap();
     let (views, pictures) = watch::channel(Arc::new(View::default()));
-    let (upkeep, maintenance, policy) = crate::maintenance::open(Arc::new(config.clone()), pictures);
+    let (upkeep, maintenance, policy) = crate::maintenance::open(Arc::new(config.clone()), pictures, watch::channel(Arc::default()).1);
     tokio::spawn(upkeep.run());
     let (commands, mut asked) = mpsc::channel(1);
     tokio::spawn(async move {

@@ -42,8 +42,8 @@ pub struct Wanted {
     pub port: Option<u16>,
 }
 
-/// How long a broker that has left the metadata and answers nothing still limits what is offered to clients: longer than any restart.
-const FORGET_OFFER_AFTER_NANOS: u64 = 3600 * 1_000_000_000;
+/// How long a broker that has left the metadata and answers nothing still limits what is offered to clients, and is named to them: longer than any restart.
+const FORGET_AFTER_NANOS: u64 = 3600 * 1_000_000_000;
 
 /// The cluster as it is known, with what led to it.
 #[derive(Debug)]
@@ -103,7 +103,8 @@ impl Membership {
             let upstream = HostPort { host: node.host, port: node.port };
             // It may have been asked already, as a bootstrap address.
             let offer = self.answers.get(&upstream).cloned().flatten();
-            let broker = Broker { node_id, rack: node.rack, virtual_port: port, listed: true, reachable: offer.is_some(), offer, upstream };
+            let broker =
+                Broker { node_id, rack: node.rack, virtual_port: port, listed: true, is_forgotten: false, reachable: offer.is_some(), offer, upstream };
             self.view.brokers.insert(node_id, broker);
         }
     }
@@ -143,7 +144,8 @@ impl Membership {
 
     /// The next picture, if anything changed since the last one.
     pub fn picture(&mut self, now: u64) -> Option<View> {
-        self.view.offer = self.offer(now);
+        self.forget(now);
+        self.view.offer = self.offer();
         self.view.closed = !self.closed.is_empty();
         self.view.bootstrap = self.answers.iter().filter(|(_, offer)| offer.is_some()).map(|(address, _)| address.clone()).collect();
         if self.view == self.published {
@@ -159,11 +161,16 @@ impl Membership {
         self.plan.is_stable(node_id)
     }
 
+    fn forget(&mut self, now: u64) {
+        for broker in self.view.brokers.values_mut() {
+            let is_old = self.gone_since.get(&broker.node_id).is_some_and(|since| now.saturating_sub(*since) > FORGET_AFTER_NANOS);
+            broker.is_forgotten = is_old && !broker.reachable;
+        }
+    }
+
     /// What all brokers can do. One that is down counts with what it could last, since it may come back as it was.
-    fn offer(&self, now: u64) -> Option<Arc<Offer>> {
-        let forgotten = |node_id: &i32| self.gone_since.get(node_id).is_some_and(|since| now.saturating_sub(*since) > FORGET_OFFER_AFTER_NANOS);
-        let brokers = self.view.brokers.values().filter(|broker| broker.reachable || !forgotten(&broker.node_id));
-        let mut offers: Vec<&Offer> = brokers.filter_map(|broker| broker.offer.as_deref()).collect();
+    fn offer(&self) -> Option<Arc<Offer>> {
+        let mut offers: Vec<&Offer> = self.view.brokers.values().filter(|broker| !broker.is_forgotten).filter_map(|broker| broker.offer.as_deref()).collect();
         if offers.is_empty() {
             offers = self.answers.values().flatten().map(|offer| &**offer).collect();
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cluster::View;
+use crate::cluster::{Leaders, View};
 use crate::config::Config;
 
 /// A topic on which acks=all would fail with one broker down: its replication factor less one is below `min.insync.replicas`.
@@ -49,10 +49,8 @@ pub struct PreflightInput {
 }
 
 impl PreflightInput {
-    /// What the picture of the cluster and the configuration tell.
-    ///
-    /// Replicas and clients are not in the picture: those fields say so.
-    pub fn gather(view: &View, config: &Config) -> Self {
+    /// What the pictures of the cluster and the configuration tell. What clients do is not in them.
+    pub fn gather(view: &View, leaders: &Leaders, config: &Config) -> Self {
         let unhealthy = |listed, reachable| match (listed, reachable) {
             (true, true) => None,
             (false, true) => Some("it has left the metadata, though it answers: it is stopping or starting"),
@@ -61,6 +59,8 @@ impl PreflightInput {
         };
         let down = view.brokers.values().filter_map(|broker| Some((broker.node_id, unhealthy(broker.listed, broker.reachable)?.to_owned())));
         PreflightInput {
+            acks_risks: acks_risks(leaders),
+            under_replicated: under_replicated(leaders),
             brokers_down: down.collect(),
             brokers: view.brokers.len(),
             closed: view.closed,
@@ -73,6 +73,34 @@ impl PreflightInput {
     pub fn left_alone(&self) -> BTreeSet<String> {
         self.acks_risks.iter().flatten().map(|risk| risk.topic.clone()).collect()
     }
+}
+
+/// `None` when the configuration of a topic is not known: its risk is not, either.
+fn acks_risks(leaders: &Leaders) -> Option<Vec<TopicRisk>> {
+    if leaders.topics.is_empty() {
+        return None;
+    }
+    let mut risks = Vec::new();
+    for (name, topic) in &leaders.topics {
+        if topic.acks_all_would_fail()? {
+            let min_insync_replicas = topic.min_insync_replicas.unwrap_or_default();
+            risks.push(TopicRisk { topic: name.to_string(), replication_factor: topic.replication_factor(), min_insync_replicas });
+        }
+    }
+    risks.sort();
+    Some(risks)
+}
+
+fn under_replicated(leaders: &Leaders) -> Option<Vec<String>> {
+    if leaders.generation == 0 {
+        return None;
+    }
+    let mut partitions: Vec<(&str, i32)> = Vec::new();
+    for (name, topic) in &leaders.topics {
+        partitions.extend(topic.partitions.iter().filter(|(_, partition)| partition.isr.len() < partition.replicas.len()).map(|(index, _)| (&**name, *index)));
+    }
+    partitions.sort_unstable();
+    Some(partitions.into_iter().map(|(topic, index)| format!("{topic}-{index}")).collect())
 }
 
 /// How bad a finding is.

@@ -14,7 +14,7 @@ use super::api::{
 use super::preflight::{Preflight, PreflightInput};
 use super::store::{Store, StoreError};
 use super::{Command, Refusal, RefusalKind, Reply, Snapshot, now};
-use crate::cluster::View;
+use crate::cluster::{Leaders, View};
 use crate::config::{Config, parse_duration};
 use crate::guard::detection::{DetectionLimits, Wish};
 use crate::guard::time::{Millis, millis, rfc3339};
@@ -41,7 +41,14 @@ pub struct Maintenance {
     snapshot: Arc<ArcSwap<Snapshot>>,
     configs: watch::Receiver<Arc<Config>>,
     view: watch::Receiver<Arc<View>>,
+    leaders: watch::Receiver<Arc<Leaders>>,
     policy: watch::Sender<Arc<Policy>>,
+}
+
+/// The cluster, as it changes.
+pub(super) struct Pictures {
+    pub(super) view: watch::Receiver<Arc<View>>,
+    pub(super) leaders: watch::Receiver<Arc<Leaders>>,
 }
 
 impl Maintenance {
@@ -51,10 +58,11 @@ impl Maintenance {
         inbox: mpsc::Receiver<Command>,
         snapshot: Arc<ArcSwap<Snapshot>>,
         configs: watch::Receiver<Arc<Config>>,
-        view: watch::Receiver<Arc<View>>,
+        pictures: Pictures,
     ) -> (Self, watch::Receiver<Arc<Policy>>) {
         let (policy, policies) = watch::channel(Arc::new(Policy::default()));
-        let mut maintenance = Maintenance { windows, detection: Detection::default(), store: Some(store), inbox, snapshot, configs, view, policy };
+        let Pictures { view, leaders } = pictures;
+        let mut maintenance = Maintenance { windows, detection: Detection::default(), store: Some(store), inbox, snapshot, configs, view, leaders, policy };
         if let Some(note) = maintenance.kept().note {
             tracing::warn!(%note, "the maintenance state was not taken over");
         }
@@ -81,6 +89,8 @@ impl Maintenance {
                 },
                 Ok(()) = self.configs.changed() => {}
                 Ok(()) = self.view.changed() => self.look_at_brokers().await,
+                // Topics whose acks stay as they are may be others now.
+                Ok(()) = self.leaders.changed() => {}
                 () = tokio::time::sleep(sleep) => {}
             }
             self.publish();
@@ -320,7 +330,7 @@ impl Maintenance {
     }
 
     fn preflight_input(&self) -> PreflightInput {
-        PreflightInput::gather(&self.view.borrow(), &self.configs.borrow())
+        PreflightInput::gather(&self.view.borrow(), &self.leaders.borrow(), &self.configs.borrow())
     }
 
     fn limits(&self) -> Limits {

@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::api::AuditEntry;
 use super::preflight::{ClientTimeout, Level, TopicRisk, UnshelteredClient};
 use super::*;
-use crate::cluster::Broker;
+use crate::cluster::leaders::{LeaderBook, PartitionReport, TopicReport};
+use crate::cluster::{Broker, Leader};
 use crate::config::{HostPort, Override};
 use crate::guard::windows::{Coverage, Limits, Opening, Origin};
 
@@ -21,7 +22,7 @@ fn config(directory: &Path, more: &[(&str, &str)]) -> Arc<Config> {
 fn view(generation: u64, healthy: &[bool]) -> Arc<View> {
     let brokers = healthy.iter().zip(1..).map(|(healthy, node_id)| {
         let upstream = HostPort { host: "kafka".to_owned(), port: 9092 };
-        (node_id, Broker { node_id, upstream, rack: None, virtual_port: 1, listed: true, offer: None, reachable: *healthy })
+        (node_id, Broker { node_id, upstream, rack: None, virtual_port: 1, listed: true, is_forgotten: false, offer: None, reachable: *healthy })
     });
     Arc::new(View { generation, brokers: brokers.collect(), ..View::default() })
 }
@@ -36,7 +37,7 @@ struct Running {
 impl Running {
     fn start(config: Arc<Config>) -> Self {
         let (views, pictures) = watch::channel(view(1, &[true, true]));
-        let (maintenance, handle, policy) = open(config, pictures);
+        let (maintenance, handle, policy) = open(config, pictures, watch::channel(Arc::default()).1);
         Running { handle, policy, views, task: tokio::spawn(maintenance.run()) }
     }
 
@@ -244,10 +245,10 @@ fn nothing_is_made_before_the_first_change() {
 #[test]
 fn the_preflight_says_what_is_known_and_what_is_not() {
     let levels = |input: &PreflightInput| Preflight::of(input).findings.iter().map(|finding| finding.level).collect::<Vec<_>>();
-    let input = PreflightInput::gather(&view(1, &[true, true]), &config(Path::new("/nowhere"), &[]));
+    let input = PreflightInput::gather(&view(1, &[true, true]), &Leaders::default(), &config(Path::new("/nowhere"), &[]));
     assert_eq!(levels(&input), [Level::Ok, Level::Unknown, Level::Unknown, Level::Unknown, Level::Unknown]);
     assert!(Preflight::of(&input).safe);
-    assert!(!Preflight::of(&PreflightInput::gather(&View::default(), &config(Path::new("/nowhere"), &[]))).safe, "no broker is known");
+    assert!(!Preflight::of(&PreflightInput::gather(&View::default(), &Leaders::default(), &config(Path::new("/nowhere"), &[]))).safe, "no broker is known");
     let closed = PreflightInput { brokers: 0, closed: true, ..input.clone() };
     assert!(Preflight::of(&closed).safe, "behind a login nothing can be known");
 
@@ -266,4 +267,23 @@ fn the_preflight_says_what_is_known_and_what_is_not() {
     let behind = PreflightInput { under_replicated: Some((0..9).map(|n| format!("t-{n}")).collect()), ..known };
     let preflight = Preflight::of(&behind);
     assert!(!preflight.safe && preflight.dangers() == "9 partitions under-replicated: t-0, t-1, t-2, t-3, t-4 and 4 more", "{}", preflight.dangers());
+}
+
+#[test]
+fn the_preflight_names_topics_that_one_broker_less_would_hurt_and_partitions_that_are_behind() {
+    let mut book = LeaderBook::default();
+    // Name, min.insync.replicas, replicas, those in sync.
+    for (name, min_insync, replicas, isr) in [("safe", 2, 3, 3), ("single", 1, 1, 1), ("tight", 2, 2, 2), ("behind", 2, 3, 2)] {
+        let partition = PartitionReport { index: 0, leader: Leader { node_id: 1, epoch: 0 }, replicas: (1..=replicas).collect(), isr: (1..=isr).collect() };
+        book.report(vec![TopicReport { name: name.into(), id: None, partitions: vec![partition] }], false);
+        if name == "behind" {
+            let unknown = PreflightInput::gather(&view(1, &[true]), book.leaders(), &config(Path::new("/nowhere"), &[]));
+            assert_eq!(unknown.acks_risks, None, "one topic's configuration is not known");
+        }
+        book.min_insync_replicas(name, min_insync);
+    }
+    let input = PreflightInput::gather(&view(1, &[true]), book.leaders(), &config(Path::new("/nowhere"), &[]));
+    // One replica alone is as good with acks=all as without.
+    assert_eq!(input.left_alone().into_iter().collect::<Vec<_>>(), ["tight"]);
+    assert_eq!(input.under_replicated.unwrap(), ["behind-0"]);
 }

@@ -9,7 +9,7 @@ use super::shelter::detours::login_error;
 use super::shelter::errands::coordinator_moved;
 use super::shelter::home::Examined;
 use super::{Close, CloseCause, Moment, Observer, Outbox, Session, Waiting};
-use crate::cluster::View;
+use crate::cluster::{View, mend};
 use crate::protocol::patch::{self, Head, NodeAddress, PatchError, ResponseWalk, Rewrite, Step, rewrite_of};
 use crate::protocol::produce;
 use crate::wire::frame::LENGTH_BYTES;
@@ -44,7 +44,8 @@ const READY_BYTES_MAX: usize = 8 << 20;
 
 /// A response frame with no broker's own address in it.
 pub(super) enum Rewritten {
-    Frame(Bytes),
+    /// `moved`: nodes that it named elsewhere than they are known to be.
+    Frame { frame: Bytes, moved: Vec<NodeAddress> },
     /// Nodes that have no virtual broker yet.
     Unknown(Vec<NodeAddress>),
 }
@@ -151,8 +152,12 @@ impl Session {
                 self.response = Response::Drop(frame_bytes);
                 return Ok(Flow::Go);
             }
-            if index > 0 && matches!(owed.kind, Kind::Forward | Kind::Handshake) {
-                return self.keep_ready(&owed, Bytes::copy_from_slice(frame), moment, outbox);
+            let is_mended = owed.api_key == api::METADATA && self.shelters(moment);
+            if (index > 0 || is_mended) && matches!(owed.kind, Kind::Forward | Kind::Handshake) {
+                let frame = Bytes::copy_from_slice(frame);
+                outbox.to_client.push_front_of(buffer, *passed);
+                *passed = 0;
+                return self.keep_ready(&owed, frame, moment, outbox);
             }
         } else if index > 0 && owed.kind == Kind::Forward {
             // Its turn has not come, and it is too large to wait anywhere but with the broker.
@@ -253,13 +258,14 @@ impl Session {
         }
     }
 
-    /// An answer whose turn has not come.
+    /// An answer that is given when its turn comes, which may be now.
     fn keep_ready<O: Observer>(&mut self, owed: &Owed, frame: Bytes, moment: &Moment<'_, O>, outbox: &mut Outbox) -> Result<Flow, Close> {
         let frame_bytes = frame.len();
         let rewritten = self.rewritten(owed.api_key, owed.api_version, frame, moment).map_err(|error| malformed(owed.api_key, error))?;
         match rewritten {
-            Rewritten::Frame(answer) => {
+            Rewritten::Frame { frame: answer, moved } => {
                 self.learned = false;
+                outbox.learn = moved;
                 let answer_bytes = answer.len();
                 if let Some(entry) = self.entry_mut(owed.seq) {
                     entry.owed.kind = Kind::Ready;
@@ -267,6 +273,7 @@ impl Session {
                 }
                 self.tell_response(owed, answer_bytes, moment);
                 self.response = Response::Drop(frame_bytes);
+                self.deliver(outbox);
                 Ok(Flow::Go)
             }
             Rewritten::Unknown(nodes) if self.learned => Err(no_virtual_broker(owed.api_key, &nodes)),
@@ -281,25 +288,33 @@ impl Session {
     /// A whole response frame as the client may see it.
     pub(super) fn rewritten<O: Observer>(&self, api_key: i16, api_version: i16, frame: Bytes, moment: &Moment<'_, O>) -> Result<Rewritten, PatchError> {
         let length = frame.len() - LENGTH_BYTES;
+        let as_it_is = |frame| Ok(Rewritten::Frame { frame, moved: Vec::new() });
         match rewrite_of(api_key, api_version) {
-            Rewrite::None => Ok(Rewritten::Frame(frame)),
-            Rewrite::Head => match patch::head(api_key, api_version, &frame, length, moment.view)? {
-                Head::Need(needed) => Err(PatchError::Truncated { missing: needed.saturating_sub(frame.len()) }),
-                Head::Unknown(nodes) => Ok(Rewritten::Unknown(nodes)),
-                Head::Replace { taken, with, .. } => Ok(Rewritten::Frame([&with[..], frame.get(taken..).unwrap_or_default()].concat().into())),
-            },
+            Rewrite::None => as_it_is(frame),
+            Rewrite::Head => {
+                let mended = if api_key == api::METADATA && self.shelters(moment) { mend(api_version, &frame, moment.leaders, moment.view) } else { None };
+                let frame = mended.unwrap_or(frame);
+                match patch::head(api_key, api_version, &frame, frame.len() - LENGTH_BYTES, moment.view)? {
+                    Head::Need(needed) => Err(PatchError::Truncated { missing: needed.saturating_sub(frame.len()) }),
+                    Head::Unknown(nodes) => Ok(Rewritten::Unknown(nodes)),
+                    Head::Replace { taken, with, named } => {
+                        let moved = if named.iter().any(|node| differs(node, moment.view)) { named } else { Vec::new() };
+                        Ok(Rewritten::Frame { frame: [&with[..], frame.get(taken..).unwrap_or_default()].concat().into(), moved })
+                    }
+                }
+            }
             Rewrite::Tail => {
-                let Some(mut walk) = ResponseWalk::new(api_key, api_version, length) else { return Ok(Rewritten::Frame(frame)) };
+                let Some(mut walk) = ResponseWalk::new(api_key, api_version, length) else { return as_it_is(frame) };
                 let bytes = frame.get(LENGTH_BYTES..).unwrap_or_default();
                 let mut at = 0;
                 loop {
                     match walk.advance(bytes.get(at..).unwrap_or_default(), moment.view, &mut |code| moment.observer.error(api_key, code))? {
                         Step::Pass { pass: 0, need } => return Err(PatchError::Truncated { missing: need }),
                         Step::Pass { pass, .. } => at += pass,
-                        Step::Tail { with: None, .. } => return Ok(Rewritten::Frame(frame)),
+                        Step::Tail { with: None, .. } => return as_it_is(frame),
                         Step::Tail { pass, with: Some(tail) } => {
                             let head = frame.get(..LENGTH_BYTES + at + pass).unwrap_or_default();
-                            return Ok(Rewritten::Frame([head, &tail[..]].concat().into()));
+                            return as_it_is([head, &tail[..]].concat().into());
                         }
                     }
                 }

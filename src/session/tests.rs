@@ -104,7 +104,7 @@ fn view(nodes: &[(i32, &str, u16)]) -> View {
     let brokers = nodes.iter().map(|(node_id, host, port)| {
         let upstream = HostPort { host: (*host).to_owned(), port: *port };
         let virtual_port = 20_000 + u16::try_from(*node_id).unwrap();
-        (*node_id, Broker { node_id: *node_id, upstream, rack: None, virtual_port, listed: true, offer: None, reachable: true })
+        (*node_id, Broker { node_id: *node_id, upstream, rack: None, virtual_port, listed: true, is_forgotten: false, offer: None, reachable: true })
     });
     let ranges = vec![VersionRange { api_key: 3, min: 0, max: 12 }, VersionRange { api_key: 18, min: 0, max: 3 }];
     let offer = Offer { ranges, supported_features: Vec::new(), finalized_epoch: -1, finalized_features: Vec::new(), zk_migration_ready: false };

@@ -75,7 +75,7 @@ fn busy() -> Arc<Telemetry> {
 
 fn broker(node_id: i32, reachable: bool) -> Broker {
     let upstream = HostPort { host: "b".to_owned(), port: 9092 };
-    Broker { node_id, upstream, rack: None, virtual_port: 1, listed: true, offer: None, reachable }
+    Broker { node_id, upstream, rack: None, virtual_port: 1, listed: true, is_forgotten: false, offer: None, reachable }
 }
 
 #[test]

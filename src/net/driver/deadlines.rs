@@ -41,9 +41,12 @@ where
 
     /// Activity only moves deadlines away, so the timer is left to fire early and set again, rather than moved each time.
     pub(super) fn check_deadlines(&mut self, cx: &mut Context<'_>, woken_for_nothing: bool) -> Result<(), Close> {
-        let look = self.session.next_look(self.context.now()).unwrap_or(u64::MAX);
+        let now = self.context.now();
+        let look = self.session.next_look(now).unwrap_or(u64::MAX);
         let mut at = self.deadline().0.min(look);
-        if self.timer.is_some() && self.timer_at <= at && !woken_for_nothing {
+        // A timer that has fired wakes nobody any more.
+        let is_running = self.timer.is_some() && self.timer_at > now;
+        if is_running && self.timer_at <= at && !woken_for_nothing {
             return Ok(());
         }
         loop {

@@ -100,7 +100,8 @@ impl Session {
             return true;
         }
         match self.rewritten(api_key, api_version, frame, moment) {
-            Ok(Rewritten::Frame(answer)) => {
+            Ok(Rewritten::Frame { frame: answer, moved }) => {
+                outbox.learn.extend(moved);
                 if let Plan::Group(key) = &plan
                     && let Some(group) = self.shelter.as_mut().and_then(|shelter| shelter.groups.get_mut(key))
                 {
