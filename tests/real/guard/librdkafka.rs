@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::thread::{JoinHandle, sleep, spawn};
+use std::thread::{JoinHandle, spawn};
 use std::time::{Duration, Instant};
 
 use rdkafka::client::ClientContext;
@@ -86,8 +86,8 @@ fn produce(config: &ClientConfig, writer: &Arc<Writer>, row: &str, topic: &str, 
         }
         number += 1;
         due = (due + interval).max(Instant::now() - BEHIND_MAX);
-        producer.poll(Duration::ZERO);
-        sleep(due.saturating_duration_since(Instant::now()));
+        // It goes on until then: a poll without time would leave most of what there is to tell for later.
+        producer.poll(due.saturating_duration_since(Instant::now()));
     }
     if let Err(error) = producer.flush(SETTLE_LIMIT) {
         writer.line('x', &named(&error));

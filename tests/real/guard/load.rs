@@ -146,7 +146,7 @@ impl Load {
                 Library::KafkaPython(version) => {
                     load.start_process(row.name, &programs::python_spec(version, &load.directory, row, bootstrap, &topics[0], files))
                 }
-                Library::Sarama => load.start_process(row.name, &programs::sarama_spec(row, bootstrap, &topics[0], files)),
+                Library::Sarama => load.start_process(row.name, &programs::sarama_spec(release, row, bootstrap, &topics[0], files)),
                 Library::Java => java.push(programs::java_argument(row, &topics, label, files)),
             }
         }
@@ -241,5 +241,6 @@ fn works(journal: &Path) -> bool {
 }
 
 fn is_done(journal: &Path) -> bool {
-    tail(journal, 1).starts_with("d ")
+    // What comes after it is of librdkafka's statistics.
+    tail(journal, 3).lines().any(|line| line.starts_with("d "))
 }

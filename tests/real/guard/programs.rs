@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use super::load::{Duty, PARTITIONS, Row};
 use crate::cache::{self, KafkaPython};
 use crate::process::Spec;
-use crate::release::Release;
+use crate::release::{Quorum, Release};
 use crate::steps::say;
 
 const PYTHON: &str = include_str!("python/load.py");
@@ -51,8 +51,10 @@ pub(super) fn python_spec(version: KafkaPython, directory: &Path, row: &Row, boo
     Spec::new(cache::python(version)).arg(script).args(producer_arguments(row, bootstrap, topic, files))
 }
 
-pub(super) fn sarama_spec(row: &Row, bootstrap: &str, topic: &str, files: Files<'_>) -> Spec {
-    Spec::new(sarama()).args(producer_arguments(row, bootstrap, topic, files))
+/// It is told which version the brokers are of, and says who it is to those of 2.4 and later.
+pub(super) fn sarama_spec(release: &Release, row: &Row, bootstrap: &str, topic: &str, files: Files<'_>) -> Spec {
+    let version = if release.quorum == Quorum::KRaft { "3.6.0" } else { "2.1.0" };
+    Spec::new(sarama()).args(producer_arguments(row, bootstrap, topic, files)).arg(format!("version={version}"))
 }
 
 fn producer_arguments(row: &Row, bootstrap: &str, topic: &str, files: Files<'_>) -> Vec<String> {

@@ -44,7 +44,8 @@ func main() {
 
 	config := sarama.NewConfig()
 	config.ClientID = args["row"]
-	config.Version = sarama.V2_1_0_0
+	config.Version, err = sarama.ParseKafkaVersion(args["version"])
+	check(err)
 	config.Producer.RequiredAcks = map[string]sarama.RequiredAcks{"0": sarama.NoResponse, "1": sarama.WaitForLocal, "all": sarama.WaitForAll}[args["acks"]]
 	config.Producer.Retry.Max = 0
 	config.Producer.Partitioner = sarama.NewManualPartitioner
