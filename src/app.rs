@@ -130,7 +130,7 @@ impl App {
         };
         Listening { endpoint: "bootstrap", address, node_id: None }.emit();
         control.start(heard.interested);
-        tokio::spawn(upkeep.run());
+        tokio::spawn(upkeep.run(workers.surveyor(), Arc::clone(&telemetry)));
 
         let (sender, commands) = mpsc::channel(ADMIN_COMMANDS_MAX);
         let view = Arc::new(ArcSwap::from_pointee(View::default()));

@@ -27,7 +27,7 @@ use api::{
     Audit, ClosedView, MaintenanceStatus, OffAnswer, OffRequest, OnAnswer, OnRequest, ScheduleAnswer, ScheduleRequest, ScheduleView, UnscheduleRequest,
     WindowView,
 };
-use preflight::{Preflight, PreflightInput};
+use preflight::Preflight;
 pub use store::Kept;
 use store::Store;
 pub use task::Maintenance;
@@ -69,6 +69,7 @@ enum Command {
     Off(OffRequest, Reply<OffAnswer>),
     Schedule(ScheduleRequest, Reply<ScheduleAnswer>),
     Unschedule(UnscheduleRequest, Reply<ScheduleAnswer>),
+    Preflight(Reply<Preflight>),
 }
 
 /// What is in force, for those that only read.
@@ -87,8 +88,6 @@ pub struct MaintenanceHandle {
     snapshot: Arc<ArcSwap<Snapshot>>,
     audit_file: Arc<std::path::Path>,
     config: watch::Sender<Arc<Config>>,
-    view: watch::Receiver<Arc<View>>,
-    leaders: watch::Receiver<Arc<Leaders>>,
 }
 
 impl MaintenanceHandle {
@@ -113,8 +112,8 @@ impl MaintenanceHandle {
     }
 
     /// What an operator should know before a window opens.
-    pub fn preflight(&self) -> Preflight {
-        Preflight::of(&PreflightInput::gather(&self.view.borrow(), &self.leaders.borrow(), &self.config.borrow()))
+    pub async fn preflight(&self) -> Result<Preflight, Refusal> {
+        self.ask(Command::Preflight).await
     }
 
     /// Everything there is to see.
@@ -171,7 +170,7 @@ pub fn open(
     let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
     let (config, configs) = watch::channel(config);
     let audit_file = Arc::from(store.audit_file());
-    let handle = MaintenanceHandle { commands, snapshot: Arc::clone(&snapshot), audit_file, config, view: view.clone(), leaders: leaders.clone() };
+    let handle = MaintenanceHandle { commands, snapshot: Arc::clone(&snapshot), audit_file, config };
     let (maintenance, policy) = Maintenance::new(windows, store, inbox, snapshot, configs, Pictures { view, leaders });
     (maintenance, handle, policy)
 }

@@ -11,4 +11,4 @@ mod pool;
 pub mod worker;
 
 pub use listeners::{Endpoint, Listeners};
-pub use worker::{Learn, Pictures, WorkerHandle, Workers};
+pub use worker::{Learn, Pictures, Surveyor, WorkerHandle, Workers};

@@ -11,6 +11,7 @@
 //!
 //! **Invariant: bounded.** Unanswered requests are bounded in number and bytes; beyond that the session takes nothing more from the client.
 
+pub mod about;
 pub mod close;
 mod identity;
 mod in_flight;
@@ -21,11 +22,14 @@ mod requests;
 mod responses;
 mod sasl;
 mod shelter;
+mod watch;
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use bytes::Bytes;
 
+pub use about::{About, Hindrance};
 pub use close::{Close, CloseCause};
 pub use outbox::Outbox;
 pub use shelter::detours::DetourId;
@@ -153,6 +157,10 @@ pub struct Session {
     library: Library,
     silent_producer: bool,
     client_id: Box<str>,
+    /// The request that the client gives up first, by API key.
+    shortest: Option<(i16, Duration)>,
+    hindrance: Option<Hindrance>,
+    about_changes: u32,
     /// The client's own ApiVersions request, so that a broker learns its name and version when it is dialled.
     announcement: Option<Bytes>,
     waiting: Option<Waiting>,
@@ -197,6 +205,9 @@ impl Session {
             library: Library::default(),
             silent_producer: false,
             client_id: Box::default(),
+            shortest: None,
+            hindrance: None,
+            about_changes: 0,
             announcement: None,
             waiting: None,
             home_blocked: false,

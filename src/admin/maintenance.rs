@@ -23,7 +23,7 @@ pub(super) async fn status(State(state): State<AdminState>) -> Response {
 }
 
 pub(super) async fn preflight(State(state): State<AdminState>) -> Response {
-    Json(state.maintenance.preflight()).into_response()
+    state.maintenance.preflight().await.map_or_else(refused, |preflight| Json(preflight).into_response())
 }
 
 pub(super) async fn on(State(state): State<AdminState>, body: Bytes) -> Response {

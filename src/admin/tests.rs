@@ -140,7 +140,7 @@ async fn start_with(directory: &std::path::Path, reply: fn() -> Result<Reloaded,
     let config = Config::from_parts(None, &[upstream, kept]).unwrap();
     let (views, pictures) = watch::channel(Arc::new(View::default()));
     let (upkeep, maintenance, policy) = crate::maintenance::open(Arc::new(config.clone()), pictures, watch::channel(Arc::default()).1);
-    tokio::spawn(upkeep.run());
+    tokio::spawn(upkeep.run(crate::net::Surveyor::default(), Telemetry::new(1).0));
     let (commands, mut asked) = mpsc::channel(1);
     tokio::spawn(async move {
         while let Some(AdminCommand::Reload { reply: to }) = asked.recv().await {

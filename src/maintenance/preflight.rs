@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::cluster::{Leaders, View};
 use crate::config::Config;
+use crate::session::About;
+use crate::wire::api;
 
 /// A topic on which acks=all would fail with one broker down: its replication factor less one is below `min.insync.replicas`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -66,6 +68,23 @@ impl PreflightInput {
             closed: view.closed,
             watch_only: config.guard.watch_only,
             ..PreflightInput::default()
+        }
+    }
+
+    /// Adds what is known of the clients that are connected.
+    pub fn with_clients(self, clients: &[About]) -> Self {
+        let shortest = clients.iter().filter_map(|client| Some((client, client.shortest?))).min_by_key(|(_, (_, limit))| *limit);
+        let shortest = shortest.map(|(client, (api_key, limit))| ClientTimeout {
+            client_id: client.client_id.to_string(),
+            api: api::name(api_key).to_owned(),
+            millis: u64::try_from(limit.as_millis()).unwrap_or(u64::MAX),
+        });
+        let named = |client: &About| Some((client.client_id.to_string(), client.hindrance?.meaning().to_owned()));
+        let unsheltered: BTreeSet<(String, String)> = clients.iter().filter_map(named).collect();
+        PreflightInput {
+            shortest_client_timeout: shortest,
+            unsheltered_clients: Some(unsheltered.into_iter().map(|(client_id, why)| UnshelteredClient { client_id, why }).collect()),
+            ..self
         }
     }
 
@@ -206,6 +225,7 @@ fn acks(input: &PreflightInput) -> Finding {
 
 fn timeout(input: &PreflightInput) -> Finding {
     let (level, detail) = match &input.shortest_client_timeout {
+        None if input.unsheltered_clients.is_some() => (Level::Ok, "no client is connected".to_owned()),
         None => (Level::Unknown, "not known: the shortest client timeout".to_owned()),
         Some(timeout) => (Level::Note, format!("the shortest seen: {} ms, {} of client \"{}\"", timeout.millis, timeout.api, timeout.client_id)),
     };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use serde::Serialize;
@@ -20,10 +20,16 @@ use crate::guard::detection::{DetectionLimits, Wish};
 use crate::guard::time::{Millis, millis, rfc3339};
 use crate::guard::windows::{Change, Coverage, Limits, Opening, Origin, Schedule, Window, WindowError};
 use crate::guard::{Detection, Policy, Windows};
+use crate::net::Surveyor;
+use crate::telemetry::Telemetry;
 use crate::telemetry::events::MaintenanceChanged;
+use crate::telemetry::ledger::EpisodeKind;
 
 /// The clock of the machine may be set: it is looked at so often at least.
 const SLEEP_MAX: Duration = Duration::from_secs(30);
+
+/// How long workers may take to tell of their clients. They do so between two events; it is not worth a wait.
+const SURVEY_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Who acts when nobody does.
 const ITSELF: &str = "leeward";
@@ -42,6 +48,10 @@ pub struct Maintenance {
     configs: watch::Receiver<Arc<Config>>,
     view: watch::Receiver<Arc<View>>,
     leaders: watch::Receiver<Arc<Leaders>>,
+    surveyor: Surveyor,
+    telemetry: Option<Arc<Telemetry>>,
+    /// Ids of the windows that the ledger knows to be open.
+    told: BTreeSet<String>,
     policy: watch::Sender<Arc<Policy>>,
 }
 
@@ -62,7 +72,20 @@ impl Maintenance {
     ) -> (Self, watch::Receiver<Arc<Policy>>) {
         let (policy, policies) = watch::channel(Arc::new(Policy::default()));
         let Pictures { view, leaders } = pictures;
-        let mut maintenance = Maintenance { windows, detection: Detection::default(), store: Some(store), inbox, snapshot, configs, view, leaders, policy };
+        let mut maintenance = Maintenance {
+            windows,
+            detection: Detection::default(),
+            store: Some(store),
+            inbox,
+            snapshot,
+            configs,
+            view,
+            leaders,
+            surveyor: Surveyor::default(),
+            telemetry: None,
+            told: BTreeSet::new(),
+            policy,
+        };
         if let Some(note) = maintenance.kept().note {
             tracing::warn!(%note, "the maintenance state was not taken over");
         }
@@ -76,8 +99,11 @@ impl Maintenance {
         (maintenance, policies)
     }
 
-    /// Goes on until nobody holds a handle any more.
-    pub async fn run(mut self) {
+    /// Goes on until nobody holds a handle any more. `surveyor` tells of the clients; `telemetry` hears of windows.
+    pub async fn run(mut self, surveyor: Surveyor, telemetry: Arc<Telemetry>) {
+        self.surveyor = surveyor;
+        self.telemetry = Some(telemetry);
+        self.publish();
         self.look_at_brokers().await;
         loop {
             self.keep_up().await;
@@ -106,6 +132,7 @@ impl Maintenance {
             Command::Off(request, reply) => answer(reply, self.off(request).await),
             Command::Schedule(request, reply) => answer(reply, self.schedule(request).await),
             Command::Unschedule(request, reply) => answer(reply, self.unschedule(request).await),
+            Command::Preflight(reply) => answer(reply, Ok(self.preflight().await)),
         }
     }
 
@@ -121,7 +148,7 @@ impl Maintenance {
         let why = asked.reason.clone();
         let mut windows = self.windows.clone();
         let window = WindowView::of(&windows.open(asked, limits, now).map_err(refused)?, now);
-        let preflight = Preflight::of(&self.preflight_input());
+        let preflight = self.preflight().await;
         let what = if preflight.safe { "window opened" } else { "window opened by force" };
         if !preflight.safe && !request.force {
             let error = format!("it is dangerous now: {}", preflight.dangers());
@@ -313,8 +340,21 @@ impl Maintenance {
         if let Some(policy) = policy {
             self.policy.send_replace(Arc::new(policy));
         }
+        self.tell_ledger();
         let brokers_away = self.detection.away().collect();
         self.snapshot.store(Arc::new(Snapshot { windows: self.windows.clone(), kept: self.kept(), left_alone, brokers_away }));
+    }
+
+    fn tell_ledger(&mut self) {
+        let Some(telemetry) = &self.telemetry else { return };
+        let (at, open) = (SystemTime::now(), self.windows.open_windows());
+        for window in open.iter().filter(|window| !self.told.contains(&window.id)) {
+            telemetry.episode_began(EpisodeKind::Window, &window.reason, at);
+        }
+        let open: BTreeSet<String> = open.iter().map(|window| window.id.clone()).collect();
+        self.told.difference(&open).for_each(|_| telemetry.episode_ended(at));
+        telemetry.set_windows_open(open.len());
+        self.told = open;
     }
 
     fn next_change(&self) -> Option<Millis> {
@@ -327,6 +367,15 @@ impl Maintenance {
 
     fn detected(&self) -> Option<&Window> {
         self.windows.open_windows().iter().find(|window| window.origin == Origin::Detection)
+    }
+
+    async fn preflight(&self) -> Preflight {
+        let input = self.preflight_input();
+        let clients = tokio::time::timeout(SURVEY_TIMEOUT, self.surveyor.survey()).await.ok().flatten();
+        Preflight::of(&match clients {
+            Some(clients) => input.with_clients(&clients),
+            None => input,
+        })
     }
 
     fn preflight_input(&self) -> PreflightInput {

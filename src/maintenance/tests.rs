@@ -3,12 +3,16 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::api::AuditEntry;
-use super::preflight::{ClientTimeout, Level, TopicRisk, UnshelteredClient};
+use super::preflight::{ClientTimeout, Level, PreflightInput, TopicRisk, UnshelteredClient};
 use super::*;
 use crate::cluster::leaders::{LeaderBook, PartitionReport, TopicReport};
 use crate::cluster::{Broker, Leader};
 use crate::config::{HostPort, Override};
 use crate::guard::windows::{Coverage, Limits, Opening, Origin};
+use crate::net::Surveyor;
+use crate::session::{About, Hindrance};
+use crate::telemetry::Telemetry;
+use crate::wire::api;
 
 const NOW: Millis = 1_772_366_400_000;
 
@@ -38,7 +42,7 @@ impl Running {
     fn start(config: Arc<Config>) -> Self {
         let (views, pictures) = watch::channel(view(1, &[true, true]));
         let (maintenance, handle, policy) = open(config, pictures, watch::channel(Arc::default()).1);
-        Running { handle, policy, views, task: tokio::spawn(maintenance.run()) }
+        Running { handle, policy, views, task: tokio::spawn(maintenance.run(Surveyor::default(), Telemetry::new(1).0)) }
     }
 
     async fn on(&self, lasts: &str) -> Result<OnAnswer, Refusal> {
@@ -286,4 +290,23 @@ fn the_preflight_names_topics_that_one_broker_less_would_hurt_and_partitions_tha
     // One replica alone is as good with acks=all as without.
     assert_eq!(input.left_alone().into_iter().collect::<Vec<_>>(), ["tight"]);
     assert_eq!(input.under_replicated.unwrap(), ["behind-0"]);
+}
+
+#[test]
+fn the_preflight_tells_of_the_clients_that_are_connected() {
+    let client = |client_id: &str, shortest: Option<u64>, hindrance| About {
+        client_id: client_id.into(),
+        shortest: shortest.map(|ms| (api::PRODUCE, Duration::from_millis(ms))),
+        hindrance,
+    };
+    let clients = [
+        client("fast", Some(1500), None),
+        client("slow", Some(30_000), None),
+        client("scram", None, Some(Hindrance::Login)),
+        client("scram", None, Some(Hindrance::Login)),
+    ];
+    let input = PreflightInput::default().with_clients(&clients);
+    let shortest = ClientTimeout { client_id: "fast".to_owned(), api: "Produce".to_owned(), millis: 1500 };
+    assert_eq!(input.shortest_client_timeout, Some(shortest));
+    assert_eq!(input.unsheltered_clients.unwrap(), [UnshelteredClient { client_id: "scram".to_owned(), why: Hindrance::Login.meaning().to_owned() }]);
 }

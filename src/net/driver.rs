@@ -127,9 +127,8 @@ where
         }
     }
 
-    /// Requests that were read.
-    pub(super) fn requests(&self) -> u64 {
-        self.session.requests()
+    pub(super) fn session(&self) -> &Session {
+        &self.session
     }
 
     /// Gives everything back. What the peers are still owed is written, and the sockets are closed so that it reaches them.

@@ -23,7 +23,7 @@ use crate::cluster::{Leaders, TopicKey, View};
 use crate::config::{HostPort, Limits};
 use crate::guard::Policy;
 use crate::protocol::patch::NodeAddress;
-use crate::session::{CloseCause, SessionLimits};
+use crate::session::{About, CloseCause, SessionLimits};
 use crate::telemetry::WorkerMetrics;
 use crate::telemetry::events::{DialFailed, SessionClosed};
 
@@ -90,6 +90,8 @@ pub(super) struct Accepted {
 enum Command {
     Serve(Box<Accepted>),
     Limits(Box<WorkerLimits>),
+    /// Tell what clients there are.
+    Survey(oneshot::Sender<Vec<About>>),
     /// Let every session finish what is in flight and end.
     Drain,
     /// End every session now.
@@ -110,7 +112,7 @@ pub(super) struct WorkerContext {
     started: Instant,
     learn: mpsc::Sender<Learn>,
     interests: mpsc::Sender<Interest>,
-    sessions: RefCell<Slab<Option<Waker>>>,
+    sessions: RefCell<Slab<Seat>>,
     waiting_for_change: RefCell<Vec<Waker>>,
     waiting_for_leaders: RefCell<Vec<Waker>>,
 }
@@ -173,9 +175,13 @@ impl WorkerContext {
     }
 
     fn wake_all(&self) {
-        for waker in self.sessions.borrow().iter().filter_map(|(_, waker)| waker.as_ref()) {
+        for waker in self.sessions.borrow().iter().filter_map(|(_, seat)| seat.waker.as_ref()) {
             waker.wake_by_ref();
         }
+    }
+
+    fn survey(&self) -> Vec<About> {
+        self.sessions.borrow().iter().map(|(_, seat)| seat.about.clone()).collect()
     }
 
     /// The brokers that may serve a session of this endpoint, best first.
@@ -193,6 +199,14 @@ impl WorkerContext {
             }
         }
     }
+}
+
+/// What is known of a session outside of its own task.
+#[derive(Default)]
+struct Seat {
+    waker: Option<Waker>,
+    about: About,
+    about_changes: u32,
 }
 
 fn wait(waiting: &RefCell<Vec<Waker>>, waker: &Waker) {
@@ -259,6 +273,25 @@ pub struct Heard {
     pub interested: mpsc::Receiver<Interest>,
 }
 
+/// Asks the workers about their clients.
+#[derive(Clone, Default)]
+pub struct Surveyor {
+    workers: Vec<mpsc::UnboundedSender<Command>>,
+}
+
+impl Surveyor {
+    /// Every connected client. `None`: a worker does not answer, as at the end.
+    pub async fn survey(&self) -> Option<Vec<About>> {
+        let mut all = Vec::new();
+        for worker in &self.workers {
+            let (reply, answer) = oneshot::channel();
+            worker.send(Command::Survey(reply)).ok()?;
+            all.extend(answer.await.ok()?);
+        }
+        Some(all)
+    }
+}
+
 /// All the workers.
 pub struct Workers {
     handles: Vec<WorkerHandle>,
@@ -305,6 +338,11 @@ impl Workers {
             workers.threads.push(thread);
         }
         Ok((workers, Heard { learned, interested }))
+    }
+
+    /// What asks the workers about their clients.
+    pub fn surveyor(&self) -> Surveyor {
+        Surveyor { workers: self.handles.iter().map(|handle| handle.commands.clone()).collect() }
     }
 
     pub fn handles(&self) -> &[WorkerHandle] {
@@ -361,6 +399,10 @@ async fn run(context: Rc<WorkerContext>, mut inbox: mpsc::UnboundedReceiver<Comm
                     });
                 }
                 Some(Command::Limits(limits)) => *context.limits.borrow_mut() = *limits,
+                Some(Command::Survey(reply)) => {
+                    // Whoever asked may have gone.
+                    let _ = reply.send(context.survey());
+                }
                 Some(Command::Drain) => {
                     context.draining.set(true);
                     context.wake_all();
@@ -405,18 +447,19 @@ async fn serve(context: Rc<WorkerContext>, accepted: Accepted) {
             return;
         }
     };
-    let key = context.sessions.borrow_mut().insert(None);
+    let key = context.sessions.borrow_mut().insert(Seat::default());
     let mut driver = Driver::new(Rc::clone(&context), endpoint, client, dial_home);
-    let mut waker_known = false;
     let close = std::future::poll_fn(|cx| {
-        if !waker_known {
+        let polled = driver.poll(cx);
+        if let Some(seat) = context.sessions.borrow_mut().get_mut(key) {
             // A task's waker stays good for the task's life.
-            waker_known = true;
-            if let Some(slot) = context.sessions.borrow_mut().get_mut(key) {
-                *slot = Some(cx.waker().clone());
+            seat.waker.get_or_insert_with(|| cx.waker().clone());
+            let session = driver.session();
+            if seat.about_changes != session.about_changes() {
+                (seat.about_changes, seat.about) = (session.about_changes(), session.about());
             }
         }
-        driver.poll(cx)
+        polled
     })
     .await;
     context.sessions.borrow_mut().remove(key);
@@ -425,7 +468,7 @@ async fn serve(context: Rc<WorkerContext>, accepted: Accepted) {
         node_id: endpoint.node_id(),
         cause: close.cause,
         detail: &close.detail,
-        requests: driver.requests(),
+        requests: driver.session().requests(),
         lasted: accepted_at.elapsed(),
     };
     ended.emit(&context.metrics);

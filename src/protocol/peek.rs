@@ -19,6 +19,8 @@ pub struct ProducePeek {
     pub acks: i16,
     /// Offset of `acks` (INT16) from the first byte behind the frame's length field; `timeout_ms` (INT32) stands at `acks_at + 2`.
     pub acks_at: usize,
+    /// In milliseconds.
+    pub timeout_ms: i32,
 }
 
 /// Why a frame is no request.
@@ -105,8 +107,8 @@ fn read_produce(mut cursor: Cursor<'_>, version: i16, length: usize) -> Result<P
     }
     let acks_at = cursor.position();
     ends_within(acks_at + ACKS_AND_TIMEOUT, length)?;
-    let [a0, a1, ..] = cursor.array::<ACKS_AND_TIMEOUT>()?;
-    Ok(ProducePeek { acks: i16::from_be_bytes([a0, a1]), acks_at })
+    let [a0, a1, t0, t1, t2, t3] = cursor.array::<ACKS_AND_TIMEOUT>()?;
+    Ok(ProducePeek { acks: i16::from_be_bytes([a0, a1]), acks_at, timeout_ms: i32::from_be_bytes([t0, t1, t2, t3]) })
 }
 
 fn pass_string(cursor: &mut Cursor<'_>, compact: bool, length: usize) -> Result<(), Stop> {

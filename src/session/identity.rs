@@ -44,6 +44,11 @@ impl Identity {
         }
     }
 
+    /// Whether nobody but the client can log in.
+    pub(super) fn is_bound(&self) -> bool {
+        matches!(self, Identity::Bound)
+    }
+
     /// Takes note of a SaslHandshake.
     pub(super) fn handshake(&mut self, frame: &[u8], version: i16) {
         let replayable = version >= 1 && mechanism(frame).is_some_and(|name| REPLAYABLE.contains(&name));

@@ -149,6 +149,9 @@ impl Session {
             Guarded::Whole(intent) => return Ok(Next::Whole(frame_bytes, peek, intent)),
             Guarded::AskProducerId => return Ok(Next::AskProducerId),
         }
+        if moment.policy.watch_only {
+            self.watch_produce(&peek, rest.get(..frame_bytes).unwrap_or_default(), moment);
+        }
         self.forward(&peek, frame_bytes, moment, outbox);
         Ok(Next::Pass(frame_bytes))
     }
@@ -200,6 +203,7 @@ impl Session {
         if let Some(produce) = peek.produce {
             self.silent_producer = produce.acks == 0;
         }
+        self.note_limit(peek);
         Owed {
             seq: self.next_seq(),
             correlation_id: peek.correlation_id,

@@ -8,8 +8,10 @@ use super::sasl::Sasl;
 use super::shelter::detours::login_error;
 use super::shelter::errands::coordinator_moved;
 use super::shelter::home::Examined;
+use super::watch::watch_error;
 use super::{Close, CloseCause, Moment, Observer, Outbox, Session, Waiting};
 use crate::cluster::{View, mend};
+use crate::guard::ClientRef;
 use crate::protocol::patch::{self, Head, NodeAddress, PatchError, ResponseWalk, Rewrite, Step, rewrite_of};
 use crate::protocol::produce;
 use crate::wire::frame::LENGTH_BYTES;
@@ -98,7 +100,11 @@ impl Session {
             Response::Walk { walk, left, api_key } => {
                 let api_key = *api_key;
                 let bytes = rest.get(..*left).unwrap_or(rest);
-                let step = walk.advance(bytes, moment.view, &mut |code| moment.observer.error(api_key, code));
+                let client = ClientRef { client_id: &self.client_id, node_id: self.node_id };
+                let step = walk.advance(bytes, moment.view, &mut |code| {
+                    moment.observer.error(api_key, code);
+                    watch_error(client, api_key, code, moment);
+                });
                 match step.map_err(|error| malformed(api_key, error))? {
                     Step::Pass { pass, need } => {
                         *passed += pass;
@@ -393,6 +399,7 @@ impl Session {
                 Some(code) => {
                     accepted = false;
                     moment.observer.error(api_key, code);
+                    watch_error(ClientRef { client_id: &self.client_id, node_id: self.node_id }, api_key, code, moment);
                 }
                 None if rest.len() < frame_bytes.min(TOP_ERROR_WITHIN_BYTES) => {
                     outbox.home_bytes_needed = rest.len() + 1;

@@ -12,7 +12,7 @@ use bytes::{BufMut, BytesMut};
 use super::*;
 use crate::cluster::Broker;
 use crate::config::HostPort;
-use crate::guard::Absorb;
+use crate::guard::{Absorb, NotNumbered, WindowScope};
 use crate::protocol::versions::{self, Offer, VersionRange};
 use crate::wire::api;
 
@@ -440,4 +440,29 @@ fn latencies_are_split_at_the_moment_of_sending() {
     let mut bytes = BytesMut::from(&response(1, &[0; 6])[..]);
     session.on_home_bytes(&mut bytes, &moment(1130), &mut outbox).unwrap();
     assert_eq!(*times.0.borrow(), [(1000, 30)]);
+}
+
+#[test]
+fn watching_counts_what_would_be_done_and_does_nothing() {
+    let mut desk = Desk::new();
+    desk.policy = Policy { watch_only: true, windows: vec![WindowScope::default()], ..Policy::default() };
+    // acks=1, one topic with a partition and no records.
+    let produce = request(api::PRODUCE, 7, 1, &[&[0xff, 0xff, 0, 1, 0, 0, 0x75, 0x30, 0, 0, 0, 1, 0, 1, b't', 0, 0, 0, 1][..], &[0; 4], &[0xff; 4]].concat());
+    desk.client(&produce).unwrap();
+    assert_eq!(desk.left_for_home(), produce, "untouched");
+    desk.client(&request(HEARTBEAT, 1, 2, b"")).unwrap();
+    let partition = [&[0, 0, 0, 1, 0, 1, b't', 0, 0, 0, 1, 0, 0, 0, 0, 0, 6][..], &[0xff; 24], &[0; 4]].concat();
+    desk.home(&response(1, &partition)).unwrap();
+    desk.home(&response(2, &[0, 0, 0, 0, 0, 16])).unwrap();
+    assert_eq!(desk.left_for_client(), [response(1, &partition), response(2, &[0, 0, 0, 0, 0, 16])].concat());
+    assert_eq!(
+        *desk.seen.guarded.borrow(),
+        [
+            Event::AcksRaised,
+            // A partition without any records has no place for a number.
+            Event::NotNumbered { reason: NotNumbered::OldFormat },
+            Event::Absorbed { api_key: api::PRODUCE, code: 6 },
+            Event::Absorbed { api_key: HEARTBEAT, code: 16 },
+        ]
+    );
 }

@@ -1,6 +1,6 @@
 //! The binary under test, on free ports, ended with the test.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -121,11 +121,16 @@ impl Leeward {
 impl Drop for Leeward {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            println!("{}", self.lines.try_iter().collect::<Vec<_>>().join("\n"));
+            self.lines.try_iter().for_each(|line| say(&line));
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A line of this test's progress.
+pub(crate) fn say(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
 /// Polls `is_so`: what it asks is in another process.

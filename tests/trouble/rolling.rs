@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use leeward::admin::report::Report;
 use leeward::sandbox::Sandbox;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{Consumer, StreamConsumer};
 use rdkafka::message::Message;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 
-use crate::leeward::{Leeward, until};
+use crate::leeward::{Leeward, say, until};
 
 const TOPIC: &str = "rolled";
 const PARTITIONS: i32 = 3;
@@ -135,7 +136,7 @@ fn roll(leeward: &Leeward, sandbox: &Sandbox, runtime: &tokio::runtime::Runtime,
                 own.windows(2).filter(|pair| pair[0] > pair[1]).count()
             })
             .sum();
-        println!("{name}: {sent} sent, {} errors, {} lost, {} twice, {disorder} out of order", errors.len(), lost.len(), twice.len());
+        say(&format!("{name}: {sent} sent, {} errors, {} lost, {} twice, {disorder} out of order", errors.len(), lost.len(), twice.len()));
         if !errors.is_empty() || !lost.is_empty() || !twice.is_empty() || disorder > 0 {
             problems.push(format!("{name}: {:?}, lost {:?}, twice {:?}", errors.first(), lost.first(), twice.first()));
         }
@@ -144,12 +145,17 @@ fn roll(leeward: &Leeward, sandbox: &Sandbox, runtime: &tokio::runtime::Runtime,
     read_end.store(true, Ordering::Relaxed);
     let (read, errors) = runtime.block_on(reader).unwrap();
     let missed = count.keys().filter(|value| !read.contains_key(**value)).count();
-    println!("reader: {} read, {missed} missed, {errors:?}", read.len());
+    say(&format!("reader: {} read, {missed} missed, {errors:?}", read.len()));
     if missed > 0 || !errors.is_empty() {
         problems.push(format!("the reader missed {missed}, and saw {errors:?}"));
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
     assert!(leeward.metric("leeward_acks_raised_total") > 0.0);
+    assert_eq!(leeward.metric("leeward_windows_open"), 1.0);
+    let report = ureq::get(format!("http://{}/v1/report", leeward.admin)).call().unwrap().body_mut().read_to_string().unwrap();
+    let report: Report = serde_json::from_str(&report).unwrap();
+    assert_eq!((report.episode.kind.as_str(), report.episode.reason.as_str()), ("window", "a restart of every broker"));
+    assert!(report.brokers.iter().filter(|broker| broker.node_id.is_some()).all(|broker| broker.restarts.len() == 1), "{report:?}");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 use super::*;
 
+const TIMEOUT_MS: i32 = 30_000;
+
 /// Header and body of a Produce up to `timeout_ms`, written by hand.
 fn produce(version: i16, client_id: Option<&[u8]>, transactional_id: Option<&[u8]>, acks: i16) -> Vec<u8> {
     let mut bytes = vec![0, 0];
@@ -18,7 +20,7 @@ fn produce(version: i16, client_id: Option<&[u8]>, transactional_id: Option<&[u8
         string(&mut bytes, transactional_id);
     }
     bytes.extend(acks.to_be_bytes());
-    bytes.extend(30_000_i32.to_be_bytes());
+    bytes.extend(TIMEOUT_MS.to_be_bytes());
     bytes
 }
 
@@ -31,7 +33,7 @@ fn acks_are_found_in_every_produce_version() {
                     let bytes = produce(version, client_id, transactional_id, acks);
                     let peek = peek(&bytes, bytes.len()).unwrap().unwrap();
                     assert_eq!((peek.api_key, peek.api_version, peek.correlation_id), (0, version, 77));
-                    assert_eq!(peek.produce, Some(ProducePeek { acks, acks_at: bytes.len() - 6 }), "v{version}");
+                    assert_eq!(peek.produce, Some(ProducePeek { acks, acks_at: bytes.len() - 6, timeout_ms: TIMEOUT_MS }), "v{version}");
                 }
             }
         }
@@ -53,7 +55,7 @@ fn a_head_that_has_not_arrived_is_waited_for_and_one_that_is_cut_is_refused() {
 fn a_header_with_tags_moves_acks() {
     let mut bytes = produce(9, None, None, 1);
     bytes.splice(10..11, [1, 3, 2, 9, 9]);
-    assert_eq!(peek(&bytes, bytes.len()).unwrap().unwrap().produce, Some(ProducePeek { acks: 1, acks_at: 16 }));
+    assert_eq!(peek(&bytes, bytes.len()).unwrap().unwrap().produce, Some(ProducePeek { acks: 1, acks_at: 16, timeout_ms: TIMEOUT_MS }));
 }
 
 #[test]

@@ -4,10 +4,10 @@ use bytes::{Bytes, BytesMut};
 
 use super::super::in_flight::{Batches, Kind, Owed};
 use super::super::numbers::ProducerId;
-use super::super::{Close, CloseCause, Home, Moment, Observer, Outbox, Session};
+use super::super::{Close, CloseCause, Hindrance, Home, Moment, Observer, Outbox, Session};
 use crate::cluster::TopicKey;
+use crate::guard::Event;
 use crate::guard::event::NotNumbered;
-use crate::guard::{Event, Policy};
 use crate::protocol::coordinator;
 use crate::protocol::peek::Peek;
 use crate::protocol::produce::{self, Layout, Topic};
@@ -91,7 +91,14 @@ impl Session {
         let shelters = self.shelters(moment);
         let in_window = peek.produce.is_some() && moment.policy.is_window_open() && !moment.policy.watch_only;
         let numbers_left = peek.produce.is_some() && self.numbers.is_ready();
-        if !(shelters || in_window || numbers_left || self.shelter.is_some()) || frame_bytes > KEPT_BYTES_MAX {
+        if self.client_id.is_empty() && moment.policy.absorbs() {
+            self.note_client_id(frame);
+        }
+        if frame_bytes > KEPT_BYTES_MAX {
+            self.note_hindrance(Hindrance::LargeRequests);
+            return Ok(Guarded::Plain);
+        }
+        if !(shelters || in_window || numbers_left || self.shelter.is_some()) {
             return Ok(Guarded::Plain);
         }
         if matches!(peek.api_key, api::SASL_HANDSHAKE) && peek.api_version == 0 {
@@ -99,9 +106,6 @@ impl Session {
         }
         if frame.is_empty() {
             return Ok(Guarded::Gather);
-        }
-        if self.requests == 0 || self.client_id.is_empty() {
-            self.note_client_id(frame);
         }
         if peek.produce.is_none() {
             return Ok(Guarded::Whole(Intent::default()));
@@ -147,7 +151,7 @@ impl Session {
         }
         let layout = produce::parse(frame)?;
         // A Produce goes as a whole: one topic that is left alone leaves the others with it.
-        if !covers_all(moment.policy, &self.client_id, &layout, frame, moment) {
+        if !self.covers_all(&layout, frame, moment) {
             return Ok(Intent::default());
         }
         let raise = peek.produce.is_some_and(|produce| produce.acks == 0 || produce.acks == 1);
@@ -275,6 +279,9 @@ impl Session {
         match owed.api_key {
             api::SASL_HANDSHAKE => {
                 self.identity.handshake(frame, owed.api_version);
+                if self.identity.is_bound() {
+                    self.note_hindrance(Hindrance::Login);
+                }
                 owed.kind = Kind::Handshake;
             }
             api::SASL_AUTHENTICATE => {
@@ -328,12 +335,23 @@ impl Session {
         true
     }
 
+    /// Whether the open windows cover every topic of this Produce.
+    pub(in crate::session) fn covers_all<O>(&self, layout: &Layout, frame: &[u8], moment: &Moment<'_, O>) -> bool {
+        let raises = |topic: &str| moment.policy.raises(self.client_id.as_bytes(), topic.as_bytes());
+        layout.topics.iter().all(|topic| match topic.topic(frame) {
+            Some(Topic::Name(name)) => raises(name),
+            Some(Topic::Id(id)) => moment.leaders.names.get(&id).is_none_or(|name| raises(name)),
+            None => false,
+        })
+    }
+
     fn note_client_id(&mut self, frame: &[u8]) {
         if let Ok(header) = RequestHeader::parse(frame.get(LENGTH_BYTES..).unwrap_or_default())
             && let Some(client_id) = header.client_id.and_then(|bytes| std::str::from_utf8(bytes).ok())
             && *client_id != *self.client_id
         {
             self.client_id = client_id.into();
+            self.about_changes += 1;
         }
     }
 }
@@ -352,14 +370,6 @@ fn kept(buffer: &mut BytesMut, passed: &mut usize, frame_bytes: usize, outbox: &
         outbox.to_home.push(frame.clone());
     }
     if frame_bytes <= COPIED_BYTES_MAX { Bytes::copy_from_slice(&frame) } else { frame }
-}
-
-fn covers_all<O>(policy: &Policy, client_id: &str, layout: &Layout, frame: &[u8], moment: &Moment<'_, O>) -> bool {
-    layout.topics.iter().all(|topic| match topic.topic(frame) {
-        Some(Topic::Name(name)) => policy.raises(client_id.as_bytes(), name.as_bytes()),
-        Some(Topic::Id(id)) => moment.leaders.names.get(&id).is_none_or(|name| policy.raises(client_id.as_bytes(), name.as_bytes())),
-        None => false,
-    })
 }
 
 fn partition(layout: &Layout, batch: &produce::BatchLayout, frame: &[u8]) -> Option<(TopicKey, i32)> {

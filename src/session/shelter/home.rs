@@ -99,6 +99,7 @@ impl Session {
     pub fn home_lost<O: Observer>(&mut self, unwritten: usize, close: Close, moment: &Moment<'_, O>, outbox: &mut Outbox) -> Result<(), Close> {
         let mid_response = matches!(self.response, Response::Pass(_) | Response::Walk { .. });
         if !self.shelters(moment) || mid_response || self.request_left > 0 {
+            self.watch_home_lost(moment);
             return Err(close);
         }
         let stuck = |entry: &InFlight| match entry.owed.kind {

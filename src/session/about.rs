@@ -1,0 +1,72 @@
+//! What an operator should know of a client before a window opens.
+
+use std::time::Duration;
+
+use super::Session;
+use crate::guard::deadline::client_limit;
+use crate::protocol::peek::Peek;
+
+/// Why a window cannot protect a client in full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Hindrance {
+    /// It logs in with a mechanism that nobody else can repeat.
+    Login,
+    /// Its batches are of a message format before v2, which has no place for a producer id.
+    OldFormat,
+    /// It sends requests that are too large to be kept.
+    LargeRequests,
+}
+
+impl Hindrance {
+    /// What it means, as the end of a sentence about the client.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Hindrance::Login => "its login (SCRAM or GSSAPI) cannot be repeated on another connection, so errors and a lost broker reach it",
+            Hindrance::OldFormat => "its message format is older than v2, so its batches cannot be numbered and an ambiguous one is not sent again",
+            Hindrance::LargeRequests => "its requests of more than 16 MiB are not kept, so a lost broker ends its connection",
+        }
+    }
+}
+
+/// One connected client.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct About {
+    pub client_id: Box<str>,
+    /// The request that it gives up first, by API key, and after how long.
+    pub shortest: Option<(i16, Duration)>,
+    pub hindrance: Option<Hindrance>,
+}
+
+/// The first Produce version that must carry message format v2.
+const PRODUCE_V2_FORMAT_SINCE: i16 = 3;
+
+impl Session {
+    /// What is known of the client; changes when [`Session::about_changes`] does.
+    pub fn about(&self) -> About {
+        About { client_id: self.client_id.clone(), shortest: self.shortest, hindrance: self.hindrance }
+    }
+
+    /// Counts the changes of [`Session::about`].
+    pub fn about_changes(&self) -> u32 {
+        self.about_changes
+    }
+
+    pub(super) fn note_limit(&mut self, peek: &Peek) {
+        let limit = client_limit(self.library, peek.api_key, peek.produce.map(|produce| produce.timeout_ms));
+        if self.shortest.is_none_or(|(_, shortest)| limit < shortest) {
+            self.shortest = Some((peek.api_key, limit));
+            self.about_changes += 1;
+        }
+        if peek.produce.is_some() && peek.api_version < PRODUCE_V2_FORMAT_SINCE {
+            self.note_hindrance(Hindrance::OldFormat);
+        }
+    }
+
+    /// The first of them is kept: those above come first.
+    pub(super) fn note_hindrance(&mut self, hindrance: Hindrance) {
+        if self.hindrance.is_none_or(|known| hindrance < known) {
+            self.hindrance = Some(hindrance);
+            self.about_changes += 1;
+        }
+    }
+}
