@@ -47,6 +47,9 @@ pub(crate) struct Written {
     pub(crate) misplaced: u64,
     /// The longest time between two acknowledgements in one partition, in milliseconds.
     pub(crate) stall: u64,
+    /// How long the median record and the last one waited for an answer, in milliseconds.
+    pub(crate) wait: u64,
+    pub(crate) wait_max: u64,
 }
 
 impl Written {
@@ -68,6 +71,8 @@ impl Written {
         }
         let misplaced = |(place, &offset): (&Place, &i64)| offset >= 0 && offsets.get(place).is_some_and(|stored| !stored.contains(&offset));
         let (acknowledged, errors) = (told.len() as u64, journal.failed.len() as u64);
+        let mut waited = journal.waited.clone();
+        waited.sort_unstable();
         let sent = journal.sent.unwrap_or(acknowledged + errors);
         Self {
             sent,
@@ -79,6 +84,8 @@ impl Written {
             disorder,
             misplaced: told.iter().filter(|&told| misplaced(told)).count() as u64,
             stall: stall(&journal.progress),
+            wait: waited.get(waited.len() / 2).copied().unwrap_or_default(),
+            wait_max: waited.last().copied().unwrap_or_default(),
         }
     }
 }

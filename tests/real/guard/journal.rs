@@ -1,6 +1,6 @@
 //! What a client was told, as it wrote it down: a line for each event, its letter, milliseconds since 1970, and what the letter asks for.
 //!
-//! `a` partition number offset: acknowledged · `e` partition number error: failed · `r` topic partition offset value: read · `x` text: an exception that
+//! `a` partition number waited offset: acknowledged · `e` partition number waited error: failed · `r` topic partition offset value: read · `x` text: an exception that
 //! the application saw · `c` count: connections that were closed so far · `d` count: done, so many were sent.
 
 use std::collections::BTreeMap;
@@ -59,6 +59,8 @@ pub(crate) struct Journal {
     pub(crate) sent: Option<u64>,
     /// When something of each partition (of each topic, where it reads) was acknowledged or read, in milliseconds since 1970.
     pub(crate) progress: BTreeMap<String, Vec<u64>>,
+    /// How long each record waited for its answer, in milliseconds.
+    pub(crate) waited: Vec<u64>,
 }
 
 impl Journal {
@@ -81,12 +83,14 @@ impl Journal {
         let (kind, at, rest) = (words.next()?, words.next()?.parse().ok()?, words.next().unwrap_or_default());
         match kind {
             "a" => {
-                let (place, offset) = place(rest)?;
+                let (place, waited, offset) = answer(rest)?;
+                self.waited.push(waited);
                 self.acknowledged.push((place, offset.parse().ok()?));
                 self.progress_of(&place.partition.to_string(), at);
             }
             "e" => {
-                let (place, said) = place(rest)?;
+                let (place, waited, said) = answer(rest)?;
+                self.waited.push(waited);
                 self.failed.push(Fault { at, place: Some(place), said: said.to_owned() });
             }
             "r" => {
@@ -110,11 +114,11 @@ impl Journal {
     }
 }
 
-/// A place, and what stands after it.
-fn place(text: &str) -> Option<(Place, &str)> {
-    let mut words = text.splitn(3, ' ');
+/// A record, how long it waited, and what stands after it.
+fn answer(text: &str) -> Option<(Place, u64, &str)> {
+    let mut words = text.splitn(4, ' ');
     let place = Place { partition: words.next()?.parse().ok()?, number: words.next()?.parse().ok()? };
-    Some((place, words.next()?))
+    Some((place, words.next()?.parse().ok()?, words.next()?))
 }
 
 /// For the clients of this process.

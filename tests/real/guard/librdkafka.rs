@@ -34,14 +34,14 @@ impl ClientContext for Diary {
 impl ConsumerContext for Diary {}
 
 impl ProducerContext for Diary {
-    /// The record's number; its partition follows from it.
-    type DeliveryOpaque = usize;
+    /// The record's number, from which its partition follows, and when it was sent.
+    type DeliveryOpaque = Box<(usize, Instant)>;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, number: usize) {
-        let place = place(number);
+    fn delivery(&self, result: &DeliveryResult<'_>, sent: Box<(usize, Instant)>) {
+        let (Place { partition, number }, waited) = (place(sent.0), sent.1.elapsed().as_millis());
         match result {
-            Ok(message) => self.0.line('a', &format!("{} {} {}", place.partition, place.number, message.offset())),
-            Err((error, _)) => self.0.line('e', &format!("{} {} {}", place.partition, place.number, named(error))),
+            Ok(message) => self.0.line('a', &format!("{partition} {number} {waited} {}", message.offset())),
+            Err((error, _)) => self.0.line('e', &format!("{partition} {number} {waited} {}", named(error))),
         }
     }
 }
@@ -80,9 +80,9 @@ fn produce(config: &ClientConfig, writer: &Arc<Writer>, row: &str, topic: &str, 
     while !stop.exists() {
         let place = place(number);
         let value = Name::value(row, place);
-        let record = BaseRecord::<[u8], str, usize>::with_opaque_to(topic, number).partition(place.partition).payload(value.as_str());
+        let record = BaseRecord::<[u8], str, _>::with_opaque_to(topic, Box::new((number, Instant::now()))).partition(place.partition).payload(value.as_str());
         if let Err((error, _)) = producer.send(record) {
-            writer.line('e', &format!("{} {number} {}", place.partition, named(&error)));
+            writer.line('e', &format!("{} {number} 0 {}", place.partition, named(&error)));
         }
         number += 1;
         due = (due + interval).max(Instant::now() - BEHIND_MAX);

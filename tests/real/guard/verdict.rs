@@ -48,8 +48,8 @@ impl Outcome {
 
     fn table(&self) -> String {
         let mut text = format!(
-            "| {:<17} | acks | {:>6} | {:>6} | {:>6} | {:>5} | {:>5} | {:>10} | {:>8} | {:>9} | {:>7} | closed |\n",
-            "client", "sent", "acked", "errors", "open", "lost", "duplicates", "disorder", "misplaced", "stall s"
+            "| {:<17} | acks | {:>6} | {:>6} | {:>6} | {:>5} | {:>5} | {:>10} | {:>8} | {:>9} | {:>7} | {:>9} | {:>10} | closed |\n",
+            "client", "sent", "acked", "errors", "open", "lost", "duplicates", "disorder", "misplaced", "stall s", "median ms", "waited s"
         );
         for told in &self.told {
             let Some(written) = &told.written else { continue };
@@ -57,11 +57,11 @@ impl Outcome {
                 Duty::Produce { acks, .. } => acks,
                 Duty::Transact { .. } | Duty::Read { .. } | Duty::Share => "tx",
             };
-            let Written { sent, acknowledged, errors, unanswered, lost, duplicates, disorder, misplaced, stall } = written;
-            let (stall, closed) = (seconds(*stall), told.closed());
+            let Written { sent, acknowledged, errors, unanswered, lost, duplicates, disorder, misplaced, stall, wait, wait_max } = written;
+            let (stall, wait_max, closed) = (seconds(*stall), seconds(*wait_max), told.closed());
             let _ = writeln!(
                 text,
-                "| {:<17} | {acks:<4} | {sent:>6} | {acknowledged:>6} | {errors:>6} | {unanswered:>5} | {lost:>5} | {duplicates:>10} | {disorder:>8} | {misplaced:>9} | {stall:>7} | {closed:>6} |",
+                "| {:<17} | {acks:<4} | {sent:>6} | {acknowledged:>6} | {errors:>6} | {unanswered:>5} | {lost:>5} | {duplicates:>10} | {disorder:>8} | {misplaced:>9} | {stall:>7} | {wait:>9} | {wait_max:>10} | {closed:>6} |",
                 told.row.name
             );
         }
@@ -102,7 +102,10 @@ impl Told {
         };
         if let Some(written) = &self.written {
             zero("without an answer", written.unanswered);
-            zero("lost", written.lost);
+            // Who asks for no answer cannot be told of what could not be stored in time.
+            if claim == Claim::Unnoticed || !matches!(self.row.duty, Duty::Produce { acks: "0", .. }) {
+                zero("lost", written.lost);
+            }
             zero("duplicates", written.duplicates);
             zero("out of order", written.disorder);
             zero("at another offset than told", written.misplaced);
@@ -133,6 +136,9 @@ pub(crate) fn judge(steps: &mut Steps, outcome: &Outcome, claim: impl Fn(&Row) -
             Claim::Honest => "is told the truth, and works on",
         };
         steps.run(&format!("{}: {} {what}", outcome.label, told.row.name), || told.assert(claim, outcome.recovered));
+        if let (Claim::Unnoticed, Some(closed)) = (claim, told.journal.closed) {
+            steps.run(&format!("{}: {} keeps its connections", outcome.label, told.row.name), || assert_eq!(closed, 0, "connections that were closed"));
+        }
     }
     if let Some(log) = &outcome.leeward_log {
         steps.say(&format!("Leeward's log: {}", log.display()));

@@ -32,6 +32,15 @@ func (j *journal) note(kind string, fields ...any) {
 	j.out.Flush()
 }
 
+type record struct {
+	partition, number int
+	begun             time.Time
+}
+
+func (r record) waited() int64 {
+	return time.Since(r.begun).Milliseconds()
+}
+
 func main() {
 	args := map[string]string{}
 	for _, argument := range os.Args[1:] {
@@ -58,13 +67,15 @@ func main() {
 	go func() {
 		defer told.Done()
 		for message := range producer.Successes() {
-			j.note("a", message.Metadata.([2]int)[0], message.Metadata.([2]int)[1], message.Offset)
+			record := message.Metadata.(record)
+			j.note("a", record.partition, record.number, record.waited(), message.Offset)
 		}
 	}()
 	go func() {
 		defer told.Done()
 		for failure := range producer.Errors() {
-			j.note("e", failure.Msg.Metadata.([2]int)[0], failure.Msg.Metadata.([2]int)[1], failure.Err)
+			record := failure.Msg.Metadata.(record)
+			j.note("e", record.partition, record.number, record.waited(), failure.Err)
 		}
 	}()
 
@@ -77,7 +88,7 @@ func main() {
 	for due := time.Now(); !exists(args["stop"]); number++ {
 		partition := number % partitions
 		value := sarama.StringEncoder(fmt.Sprintf("%s:%d:%d", args["row"], partition, number))
-		producer.Input() <- &sarama.ProducerMessage{Topic: args["topic"], Partition: int32(partition), Value: value, Metadata: [2]int{partition, number}}
+		producer.Input() <- &sarama.ProducerMessage{Topic: args["topic"], Partition: int32(partition), Value: value, Metadata: record{partition, number, time.Now()}}
 		due = due.Add(interval)
 		if earliest := time.Now().Add(-behindMax); due.Before(earliest) {
 			due = earliest

@@ -13,13 +13,13 @@ final class Journal {
         out = Files.newBufferedWriter(path);
     }
 
-    void acknowledged(int partition, int number, long offset) {
-        line("a", partition + " " + number + " " + offset);
+    void acknowledged(int partition, int number, long begun, long offset) {
+        line("a", partition + " " + number + " " + waited(begun) + " " + offset);
         flush();
     }
 
-    void failed(int partition, int number, Throwable error) {
-        line("e", partition + " " + number + " " + named(error));
+    void failed(int partition, int number, long begun, Throwable error) {
+        line("e", partition + " " + number + " " + waited(begun) + " " + named(error));
         flush();
     }
 
@@ -57,6 +57,11 @@ final class Journal {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    /** Milliseconds since a moment of System.nanoTime(). */
+    private static long waited(long begun) {
+        return (System.nanoTime() - begun) / 1_000_000;
     }
 
     private static String named(Throwable error) {

@@ -110,13 +110,14 @@ public final class Load {
         for (; !stopped(); number++) {
             ProducerRecord<byte[], byte[]> record = record(number);
             int sent = number;
+            long begun = System.nanoTime();
             try {
                 producer.send(record, (metadata, error) -> {
-                    if (error == null) journal.acknowledged(record.partition(), sent, metadata.hasOffset() ? metadata.offset() : -1);
-                    else journal.failed(record.partition(), sent, error);
+                    if (error == null) journal.acknowledged(record.partition(), sent, begun, metadata.hasOffset() ? metadata.offset() : -1);
+                    else journal.failed(record.partition(), sent, begun, error);
                 });
             } catch (KafkaException e) {
-                journal.failed(record.partition(), sent, e);
+                journal.failed(record.partition(), sent, begun, e);
             }
             pace.await();
         }
@@ -134,6 +135,7 @@ public final class Load {
         KafkaProducer<byte[], byte[]> producer = transactional();
         while (!stopped()) {
             int first = number;
+            long begun = System.nanoTime();
             List<Future<RecordMetadata>> futures = new ArrayList<>();
             try {
                 producer.beginTransaction();
@@ -142,10 +144,10 @@ public final class Load {
                     pace.await();
                 }
                 commit(producer);
-                for (int at = 0; at < chunk; at++) journal.acknowledged(record(first + at).partition(), first + at, futures.get(at).get().offset());
+                for (int at = 0; at < chunk; at++) journal.acknowledged(record(first + at).partition(), first + at, begun, futures.get(at).get().offset());
             } catch (KafkaException e) {
                 journal.exception(e);
-                for (int failed = first; failed < number; failed++) journal.failed(record(failed).partition(), failed, e);
+                for (int failed = first; failed < number; failed++) journal.failed(record(failed).partition(), failed, begun, e);
                 producer = recovered(producer);
             }
         }

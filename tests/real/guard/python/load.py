@@ -27,13 +27,18 @@ def named(error):
 
 
 def send(producer, journal, args, partition, number):
+    begun = time.monotonic()
+
+    def waited():
+        return int((time.monotonic() - begun) * 1000)
+
     try:
         future = producer.send(args["topic"], value=f"{args['row']}:{partition}:{number}".encode(), partition=partition)
     except Exception as error:
-        journal.note("e", partition, number, named(error))
+        journal.note("e", partition, number, waited(), named(error))
         return
-    future.add_callback(lambda metadata: journal.note("a", partition, number, metadata.offset))
-    future.add_errback(lambda error: journal.note("e", partition, number, named(error)))
+    future.add_callback(lambda metadata: journal.note("a", partition, number, waited(), metadata.offset))
+    future.add_errback(lambda error: journal.note("e", partition, number, waited(), named(error)))
 
 
 def main():
