@@ -144,11 +144,16 @@ impl Front {
 
     /// Runs a command of Leeward's that speaks to this one, and gives its output; panics unless its exit code is 0. In the control arm nothing.
     pub(crate) fn command(&self, arguments: &[&str]) -> Option<String> {
+        Some(self.attempt_command(arguments)?.unwrap_or_else(|said| panic!("leeward {arguments:?}: {said}")))
+    }
+
+    /// As `command`; what it says when its exit code is not 0 is an error.
+    pub(crate) fn attempt_command(&self, arguments: &[&str]) -> Option<Result<String, String>> {
         let leeward = self.leeward.as_ref()?;
         let output = Command::new(env!("CARGO_BIN_EXE_leeward")).args(arguments).args(["--admin", &leeward.admin]).stdin(Stdio::null()).output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        assert!(output.status.success(), "leeward {arguments:?}: {}\n{}{}", output.status, text(&output.stdout), text(&output.stderr));
-        Some(text(&output.stdout))
+        let (out, said) = (text(&output.stdout), text(&output.stderr));
+        Some(if output.status.success() { Ok(out) } else { Err(format!("{}\n{out}{said}", output.status)) })
     }
 
     /// Where Leeward logs to. In the control arm nowhere.

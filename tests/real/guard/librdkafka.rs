@@ -62,7 +62,9 @@ pub(super) fn start(row: &Row, bootstrap: &str, topics: &[String], journal: &Pat
     let (topics, stop, name) = (topics.to_vec(), stop.to_owned(), row.name.to_owned());
     match row.duty {
         Duty::Produce { acks, rate } => {
-            config.set("acks", acks).set("message.send.max.retries", "0");
+            // Without a bound of requests in flight it would make one of each record, and a broker takes those of a connection one after the other: with
+            // acks=all its queue would be what is measured.
+            config.set("acks", acks).set("message.send.max.retries", "0").set("linger.ms", "50");
             spawn(move || produce(&config, &writer, &name, &topics[0], rate, &stop))
         }
         Duty::Read { protocol } => {

@@ -9,11 +9,13 @@ use super::load::{Load, Row, Topic};
 use super::stage::Stage;
 use super::verdict::{Outcome, Told};
 use crate::front::{Arm, Front};
+use crate::steps::until;
 
 /// Clients at work before anything happens.
 const WARM_UP: Duration = Duration::from_secs(3);
 /// Clients at work after everything has happened: what holds on to how it was before must have had the time to show it.
 const REST: Duration = Duration::from_secs(1);
+const WINDOW_LIMIT: Duration = Duration::from_secs(30);
 /// Readers that were late catch up: those of share groups get what a lost member held after its lock has ended.
 const CATCH_UP_LIMIT: Duration = Duration::from_secs(40);
 /// In the control arm nothing is asked of readers.
@@ -51,13 +53,23 @@ pub(crate) fn play(stage: &mut Stage, play: &Play<'_>, script: impl FnOnce(&mut 
     stage.say(&format!("{} records are stored; readers end", readable.len()));
     let journals = load.finish(&readable, if arm == Arm::Direct { CATCH_UP_LIMIT_DIRECT } else { CATCH_UP_LIMIT });
     stage.say(&format!("done after {:.0} s", begun.elapsed().as_secs_f32()));
+    if let Some(report) = front.attempt_command(&["report", "-o", "json"]) {
+        // For whoever looks into a failure.
+        std::fs::write(stage.cluster.log_path(&format!("report-{label}.json")), report.unwrap_or_else(|said| said)).unwrap();
+    }
     let told = journals.into_iter().map(|(row, journal)| {
         let of = |topic: Topic| stored.iter().find(|(of, _)| *of == topic).map(|(_, stored)| stored).unwrap();
         let written = (!row.reads()).then(|| Written::new(row.name, &journal, of(row.topics[0])));
         let read = row.reads().then(|| Read::new(&journal, &readable));
         Told { row, journal, written, read }
     });
-    let outcome = Outcome { label: label.to_owned(), told: told.collect(), recovered, leeward_log: front.log_file().map(std::path::Path::to_owned) };
+    let outcome = Outcome {
+        label: label.to_owned(),
+        told: told.collect(),
+        outage: stage.outage,
+        recovered,
+        leeward_log: front.log_file().map(std::path::Path::to_owned),
+    };
     (outcome, front)
 }
 
@@ -67,6 +79,7 @@ fn front(stage: &Stage, play: &Play<'_>, settings: &[&str]) -> Front {
     let filter = std::env::var("LEEWARD_REAL_LOG").ok().map(|filter| format!("log.filter={filter}"));
     let settings: Vec<&str> = settings.iter().copied().chain([state.as_str()]).chain(filter.as_deref()).collect();
     let front = Front::start_arm(play.arm, &stage.cluster, &stage.cluster.node_ids(), &format!("leeward-{}.log", play.label), &settings);
-    front.command(&["maintenance", "on", "--reason", play.label, "--for", "1h", "--yes"]);
+    // It is refused while a broker does not answer, as one may not on a busy machine right after its start.
+    until("a window is open", WINDOW_LIMIT, || front.attempt_command(&["maintenance", "on", "--reason", play.label, "--for", "1h", "--yes"]).transpose());
     front
 }

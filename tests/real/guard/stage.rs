@@ -25,6 +25,9 @@ pub(crate) struct Stage {
     pub(super) clients: &'static Release,
     name: String,
     begun: Instant,
+    down_since: BTreeMap<i32, Instant>,
+    /// The longest time for which a broker was away or stood still, since the last play began.
+    pub(super) outage: Duration,
 }
 
 impl Stage {
@@ -37,7 +40,7 @@ impl Stage {
         let cluster = Cluster::start(name, brokers);
         let admin = Java::start(clients, &cluster.bootstrap(), &cluster.log_path("java-admin.log"));
         exempt(&cluster.rules(), admin.pid());
-        Self { admin, cluster, clients, name: name.to_owned(), begun: Instant::now() }
+        Self { admin, cluster, clients, name: name.to_owned(), begun: Instant::now(), down_since: BTreeMap::new(), outage: Duration::ZERO }
     }
 
     /// A line of progress, with the time since the cluster was up.
@@ -47,6 +50,7 @@ impl Stage {
 
     /// The topics that `rows` use, for one play; and that share groups begin at their beginning.
     pub(super) fn set_up(&mut self, rows: &[Row], label: &str) {
+        self.outage = Duration::ZERO;
         for topic in [Topic::Load, Topic::Single, Topic::Exact] {
             if !rows.iter().any(|row| row.topics.contains(&topic)) {
                 continue;
@@ -111,6 +115,7 @@ impl Stage {
         self.cluster.pause(id);
         std::thread::sleep(time);
         self.cluster.resume(id);
+        self.outage = self.outage.max(time);
         self.say(&format!("broker {id} goes on"));
         self.cluster.await_in_sync();
         self.say("all replicas are in sync");
@@ -128,6 +133,7 @@ impl Stage {
 
     pub(crate) fn down(&mut self, id: i32, blow: Blow) {
         self.say(&format!("broker {id}: {blow:?}"));
+        self.down_since.insert(id, Instant::now());
         match blow {
             Blow::Term => drop(self.cluster.stop(id)),
             Blow::Kill => self.cluster.kill(id),
@@ -143,6 +149,7 @@ impl Stage {
     /// Waits for a broker that was launched.
     pub(crate) fn await_up(&mut self, id: i32) {
         self.cluster.await_up(id);
+        self.outage = self.outage.max(self.down_since.remove(&id).map_or(Duration::ZERO, |since| since.elapsed()));
         self.say(&format!("broker {id} answers"));
         self.cluster.await_in_sync();
         self.say("all replicas are in sync");

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::account::{Read, Written, kinds};
 use super::journal::{Fault, Journal};
@@ -14,6 +15,8 @@ const KINDS_SHOWN: usize = 4;
 pub(crate) struct Outcome {
     pub(super) label: String,
     pub(super) told: Vec<Told>,
+    /// The longest time for which a broker was away or stood still.
+    pub(super) outage: Duration,
     /// When the brokers were whole again, in milliseconds since 1970.
     pub(super) recovered: u64,
     pub(super) leeward_log: Option<PathBuf>,
@@ -127,10 +130,10 @@ impl Told {
     }
 }
 
-/// A step for each client: what is claimed of it holds.
-pub(crate) fn judge(steps: &mut Steps, outcome: &Outcome, claim: impl Fn(&Row) -> Claim) {
+/// A step for each client: what is claimed of it, after brokers were away for so long, holds.
+pub(crate) fn judge(steps: &mut Steps, outcome: &Outcome, claim: impl Fn(&Row, Duration) -> Claim) {
     for told in &outcome.told {
-        let claim = claim(&told.row);
+        let claim = claim(&told.row, outcome.outage);
         let what = match claim {
             Claim::Unnoticed => "saw nothing, and is told the truth",
             Claim::Honest => "is told the truth, and works on",

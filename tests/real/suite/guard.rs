@@ -56,7 +56,7 @@ fn test(name: &str, release: &'static Release, blow: Blow, least: Selection, arm
                 assert!(outcome.sum(|written| written.lost) > 0, "nothing lost: what is asked of Leeward holds without it");
             }),
             Arm::Leeward => {
-                judge(&mut steps, &outcome, |_| Claim::Unnoticed);
+                judge(&mut steps, &outcome, |_, _| Claim::Unnoticed);
                 steps.run("the report tells of three restarts", || assert_restarts_told(&front, 3));
                 end(&mut steps, &mut front);
             }
