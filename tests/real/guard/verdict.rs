@@ -9,6 +9,8 @@ use super::journal::{Fault, Journal};
 use super::load::{Duty, Row};
 use crate::steps::{Steps, say};
 
+/// The end of an error that is not a retriable one, where the library tells them apart.
+const FINAL: &str = "(final)";
 /// How many kinds of faults are shown for each client.
 const KINDS_SHOWN: usize = 4;
 
@@ -120,6 +122,10 @@ impl Told {
             zero("errors", self.journal.failed.len() as u64);
             zero("exceptions", self.journal.exceptions.len() as u64);
         }
+        let last = self.journal.failed.iter().filter(|fault| fault.said.ends_with(FINAL)).count();
+        if claim == Claim::Honest && last > 0 {
+            wrong.push(format!("{last} errors after which its library would not try again"));
+        }
         if self.journal.sent.is_none() {
             wrong.push("it did not come to its end".to_owned());
         }
@@ -139,7 +145,8 @@ pub(crate) fn judge(steps: &mut Steps, outcome: &Outcome, claim: impl Fn(&Row, D
             Claim::Honest => "is told the truth, and works on",
         };
         steps.run(&format!("{}: {} {what}", outcome.label, told.row.name), || told.assert(claim, outcome.recovered));
-        if let (Claim::Unnoticed, Some(closed)) = (claim, told.journal.closed) {
+        // A member of a group that is told of another coordinator leaves the one before by itself: for readers the table says how often.
+        if let (Claim::Unnoticed, Some(closed), false) = (claim, told.journal.closed, told.row.reads()) {
             steps.run(&format!("{}: {} keeps its connections", outcome.label, told.row.name), || assert_eq!(closed, 0, "connections that were closed"));
         }
     }

@@ -4,6 +4,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.common.errors.RetriableException;
 
 /** What a client was told, a line for each event: a letter, milliseconds since 1970, and what the letter asks for. */
 final class Journal {
@@ -64,7 +65,8 @@ final class Journal {
         return (System.nanoTime() - begun) / 1_000_000;
     }
 
+    /** What the library itself would not try again is marked. */
     private static String named(Throwable error) {
-        return error.getClass().getSimpleName() + " " + error.getMessage();
+        return error.getClass().getSimpleName() + " " + error.getMessage() + (error instanceof RetriableException ? "" : " (final)");
     }
 }

@@ -23,7 +23,8 @@ class Journal:
 
 
 def named(error):
-    return f"{type(error).__name__} {error}"
+    """What the library itself would not try again is marked."""
+    return f"{type(error).__name__} {error}" + ("" if getattr(error, "retriable", False) else " (final)")
 
 
 def send(producer, journal, args, partition, number):
