@@ -80,23 +80,14 @@ impl Stage {
             }
             return stored;
         }
-        let mut wires: BTreeMap<i32, Wire> = BTreeMap::new();
-        for partition in 0..PARTITIONS {
-            let leader = self.cluster.leader(&topic, partition);
-            let wire = wires.entry(leader).or_insert_with(|| Wire::connect_past(&self.cluster.address(leader)).unwrap());
-            let mut next = 0;
-            loop {
-                let mut batches = wire.fetch(&topic, partition, next).unwrap();
-                if batches.is_empty() {
-                    break;
-                }
-                for record in RecordBatchDecoder::decode_all(&mut batches).unwrap().into_iter().flat_map(|set| set.records) {
-                    next = record.offset + 1;
-                    let value = String::from_utf8(record.value.unwrap().to_vec()).unwrap();
-                    stored.add(Name::parse(&value).unwrap_or_else(|| panic!("{topic}-{partition}: {value:?}")), record.offset);
-                }
-            }
-        }
+        let cluster = &self.cluster;
+        let logs: Vec<Vec<(Name, i64)>> = std::thread::scope(|scope| {
+            // The end of each shows by a wait for more: all at once.
+            let topic = topic.as_str();
+            let readers: Vec<_> = (0..PARTITIONS).map(|partition| scope.spawn(move || log(cluster, topic, partition))).collect();
+            readers.into_iter().map(|reader| reader.join().unwrap()).collect()
+        });
+        logs.into_iter().flatten().for_each(|(name, offset)| stored.add(name, offset));
         stored
     }
 
@@ -153,6 +144,24 @@ impl Stage {
         self.say(&format!("broker {id} answers"));
         self.cluster.await_in_sync();
         self.say("all replicas are in sync");
+    }
+}
+
+/// All of one partition, from its leader.
+fn log(cluster: &Cluster, topic: &str, partition: i32) -> Vec<(Name, i64)> {
+    let mut wire = Wire::connect_past(&cluster.address(cluster.leader(topic, partition))).unwrap();
+    let mut log = Vec::new();
+    let mut next = 0;
+    loop {
+        let mut batches = wire.fetch(topic, partition, next).unwrap();
+        if batches.is_empty() {
+            return log;
+        }
+        for record in RecordBatchDecoder::decode_all(&mut batches).unwrap().into_iter().flat_map(|set| set.records) {
+            next = record.offset + 1;
+            let value = String::from_utf8(record.value.unwrap().to_vec()).unwrap();
+            log.push((Name::parse(&value).unwrap_or_else(|| panic!("{topic}-{partition}: {value:?}")), record.offset));
+        }
     }
 }
 
