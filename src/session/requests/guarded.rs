@@ -290,7 +290,7 @@ impl Session {
                 self.identity.authenticate(frame);
                 owed.kind = Kind::Handshake;
             }
-            _ => {}
+            _ => self.session_timeout = coordinator::session_timeout(frame).or(self.session_timeout),
         }
         if let Some(plan) = self.detour_plan(frame, owed.api_key, owed.api_version, moment.now) {
             let frame = kept(buffer, passed, owed.frame_bytes, outbox, false);
