@@ -182,10 +182,10 @@ pub struct Guard {
     pub absorb: Absorb,
     /// Nothing is changed, held or resent; what would have been is counted.
     pub watch_only: bool,
-    /// The longest a Produce is held, from its arrival.
+    /// The longest a request is held, from its arrival.
     pub hold_max: Duration,
-    /// The longest any other request is held, from its arrival.
-    pub hold_other_max: Duration,
+    /// The longest Metadata, FindCoordinator and ApiVersions are held, from their arrival.
+    pub hold_lookup_max: Duration,
     /// Bytes held over all sessions; beyond it reading pauses.
     pub held_bytes_max: usize,
     /// The longest that a window may be asked for, and that a detected one may be prolonged to.

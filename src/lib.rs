@@ -8,12 +8,12 @@
 //! | [`wire`] | pure | frames, a bounded cursor, request and response headers, the one table of API keys |
 //! | [`protocol`] | pure | what a request is without decoding it, addresses rewritten in place, ApiVersions, the schema of every message |
 //! | [`config`] | | what the operator may say, as types; every error at once, before anything is bound |
-//! | [`cluster`] | pure | which brokers there are, and which virtual broker stands for which |
+//! | [`cluster`] | pure | which brokers there are, which virtual broker stands for which, who leads what, and what of that clients are told |
 //! | [`guard`] | pure | maintenance windows and what they ask for, how long a request may be held, what may be sent again, and what is told of it |
 //! | [`session`] | pure | one client's connection as a state machine: bytes and events in, bytes and wishes out |
 //! | [`telemetry`] | | one struct for each event → its log line and its metrics; every metric's name in one file |
 //! | [`net`] | io | listeners, threads, dialling, and the driver that does what sessions decide |
-//! | [`control`] | io | Leeward as a client of the cluster: versions, metadata, the next picture of the cluster |
+//! | [`control`] | io | Leeward as a client of the cluster: versions, metadata, leaders, the next picture of the cluster |
 //! | [`maintenance`] | io | maintenance windows by toggle, schedule and detection; their state and audit file; publishes the policy |
 //! | [`admin`] | io | health, metrics, status and reload over HTTP; reads snapshots, sends commands |
 //! | [`app`] | io | `leeward run`: puts the parts together and takes them apart |
@@ -35,6 +35,12 @@
 //!   [`protocol::schema`] has not checked: it allocates by the counts that it finds.
 //! - **Nothing dropped silently.** A request that was read is answered, or its connection ends with a cause that is counted; SIGTERM waits
 //!   for what is in flight ([`app`]).
+//! - **No duplicate.** What may be in a log is sent again only under a producer id, and never after a later batch of its partition was given up
+//!   ([`guard::decide`], [`session`]).
+//! - **Order of a partition.** Batches of a session reach a partition's log in the order in which the client sent them, whatever happens between
+//!   ([`session`]).
+//! - **A hold ends.** Every request that is held has a deadline before its client's own; held = sent again + answered + abandoned by the client.
+//! - **Epochs never go back.** No leader is told that is older than one that was seen ([`cluster::leaders`]).
 //! - **A window ends.** Every maintenance window has a moment at which it closes by itself ([`guard::windows`]).
 //! - **Written down first.** What an operator changes is in the audit file and in the state before it is in force ([`maintenance`]).
 //!
@@ -45,6 +51,15 @@
 //! and not copied, into its outbox for the home upstream. The driver writes everything that is ready at once. Responses come back the same way: the
 //! entry says whether addresses have to be rewritten, at the front of the frame (Metadata, FindCoordinator, DescribeCluster) or at its end,
 //! as it streams by (Produce, Fetch, ShareFetch, ShareAcknowledge). Nothing else is looked at, and record data never.
+//!
+//! # When a broker goes
+//!
+//! While absorption is on, the entry of a request also keeps its frame (up to 16 MiB), and answers up to 256 KiB are looked at before any of them goes on. An
+//! error that the client need not see, or the loss of the home, moves the request into the session's shelter; its entry in the ring stays, so that answers keep their
+//! order. There a Produce waits by partition (a lane each), what belongs to a group or a transaction by coordinator, everything else by itself; all of it travels on
+//! detours, connections of the session to other brokers. [`guard::decide`] says for each batch what may be done with it, [`guard::deadline`] until when. Leaders come
+//! from [`control`], which asks the brokers, one question at a time, for what sessions wait for. When nothing is left the shelter goes, and the session is a plain
+//! wire again.
 
 pub mod admin;
 pub mod app;

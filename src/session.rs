@@ -155,6 +155,8 @@ pub struct Session {
     sasl: Sasl,
     identity: Identity,
     library: Library,
+    /// What the member said when it joined its group.
+    session_timeout: Option<Duration>,
     silent_producer: bool,
     client_id: Box<str>,
     /// The request that the client gives up first, by API key.
@@ -203,6 +205,7 @@ impl Session {
             sasl: Sasl::None,
             identity: Identity::default(),
             library: Library::default(),
+            session_timeout: None,
             silent_producer: false,
             client_id: Box::default(),
             shortest: None,

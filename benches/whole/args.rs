@@ -25,6 +25,10 @@ pub(crate) struct Args {
     /// Compare with this other leeward, a build of before a change, instead of with a relay
     #[arg(long)]
     pub(crate) baseline: Option<PathBuf>,
+    /// Measure the guard's price: leeward as a plain wire (`guard.absorb = "never"`), as it comes, and with a maintenance window open; the plain wire is what
+    /// the other two are compared with
+    #[arg(long)]
+    pub(crate) guard: bool,
     /// How to start the relay of `--against relay`, with {listen} and {broker} in it, instead of the one of this bench
     #[arg(long)]
     pub(crate) relay_command: Option<String>,
@@ -100,6 +104,7 @@ impl Args {
 pub(crate) enum Scenario {
     Small,
     Batched,
+    Medium,
     Large,
     Fetch,
     FetchIds,

@@ -11,8 +11,8 @@ use kafka_protocol::messages::metadata_response::{MetadataResponseBroker, Metada
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
 use kafka_protocol::messages::{
-    ApiKey, ApiVersionsRequest, ApiVersionsResponse, BrokerId, FetchRequest, FetchResponse, MetadataRequest, MetadataResponse, ProduceRequest, ProduceResponse,
-    RequestHeader, ResponseHeader, TopicName,
+    ApiKey, ApiVersionsRequest, ApiVersionsResponse, BrokerId, FetchRequest, FetchResponse, InitProducerIdResponse, MetadataRequest, MetadataResponse,
+    ProduceRequest, ProduceResponse, ProducerId, RequestHeader, ResponseHeader, TopicName,
 };
 use kafka_protocol::protocol::{Encodable, HeaderVersion, StrBytes};
 use kafka_protocol::records::{Compression, NO_PRODUCER_EPOCH, NO_PRODUCER_ID, NO_SEQUENCE, Record, RecordBatchEncoder, RecordEncodeOptions, TimestampType};
@@ -35,8 +35,8 @@ pub(crate) const FETCH_BY_ID: i16 = 16;
 const TOPIC: &str = "bench";
 const TOPIC_ID: Uuid = Uuid::from_u128(0x6c65_6577_6172_6400_8000_0000_0000_0001);
 /// What the broker can do: key, lowest and highest version. Produce from 0 as real brokers list it, though only 3 and above are answered.
-const OFFER: [(ApiKey, i16, i16); 4] =
-    [(ApiKey::Produce, 0, 12), (ApiKey::Fetch, 4, 17), (ApiKey::Metadata, 0, 13), (ApiKey::ApiVersions, 0, API_VERSIONS_MAX)];
+const OFFER: [(ApiKey, i16, i16); 5] =
+    [(ApiKey::Produce, 0, 12), (ApiKey::Fetch, 4, 17), (ApiKey::Metadata, 0, 13), (ApiKey::ApiVersions, 0, API_VERSIONS_MAX), (ApiKey::InitProducerId, 0, 4)];
 const API_VERSIONS_MAX: i16 = 4;
 const UNSUPPORTED_VERSION: i16 = 35;
 
@@ -107,7 +107,7 @@ pub(crate) struct Answers {
 impl Answers {
     /// Those of a broker that listens on this port of 127.0.0.1.
     pub(crate) fn new(port: u16) -> Result<Self> {
-        let mut by_key = vec![Vec::new(); 1 + ApiKey::ApiVersions as usize];
+        let mut by_key = vec![Vec::new(); 1 + ApiKey::InitProducerId as usize];
         let records = records(FETCH_BYTES)?;
         for (key, _, max) in OFFER {
             for version in 0..=max {
@@ -120,6 +120,9 @@ impl Answers {
                     answers.push(Some(response(version, &produce_response())?));
                 } else if key == ApiKey::Fetch {
                     answers.push(Some(response(version, &fetch_response(version, records.clone()))?));
+                } else if key == ApiKey::InitProducerId {
+                    let given = InitProducerIdResponse::default().with_producer_id(ProducerId(7)).with_producer_epoch(0);
+                    answers.push(Some(response(version, &given)?));
                 } else {
                     answers.push(Some(response(version, &api_versions_response(0))?));
                 }

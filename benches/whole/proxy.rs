@@ -26,6 +26,10 @@ pub(crate) enum Contender {
     Leeward,
     /// Another build of Leeward.
     Baseline,
+    /// Leeward without its guard.
+    Plain,
+    /// Leeward with a maintenance window open.
+    Window,
     Haproxy,
     Relay,
     Direct,
@@ -36,6 +40,8 @@ impl Contender {
         match self {
             Contender::Leeward => "leeward",
             Contender::Baseline => "baseline",
+            Contender::Plain => "plain",
+            Contender::Window => "window",
             Contender::Haproxy => "haproxy",
             Contender::Relay => "relay",
             Contender::Direct => "direct",
@@ -48,6 +54,9 @@ impl Contender {
         if !args.no_leeward {
             contenders.push(Contender::Leeward);
         }
+        if args.guard {
+            contenders.push(Contender::Window);
+        }
         contenders.extend(Self::peer(args));
         if !args.no_direct {
             contenders.push(Contender::Direct);
@@ -57,6 +66,9 @@ impl Contender {
 
     /// What Leeward is compared with.
     pub(crate) fn peer(args: &Args) -> Option<Self> {
+        if args.guard {
+            return Some(Contender::Plain);
+        }
         if args.baseline.is_some() {
             return Some(Contender::Baseline);
         }
@@ -84,7 +96,7 @@ impl Running {
         let folder = tempfile::tempdir()?;
         let mut running = Self { contender, bootstrap: broker, broker, process: None, folder };
         let started = match contender {
-            Contender::Leeward => running.start_leeward(args, &args.leeward_bin, broker),
+            Contender::Leeward | Contender::Plain | Contender::Window => running.start_leeward(args, &args.leeward_bin, broker),
             Contender::Baseline => running.start_leeward(args, args.baseline.as_deref().unwrap_or(&args.leeward_bin), broker),
             Contender::Haproxy => running.start_haproxy(args, broker),
             Contender::Relay => running.start_relay(args, broker),
@@ -126,6 +138,12 @@ impl Running {
             format!("limits.sessions_max = {sessions}"),
             format!("runtime.workers = {}", args.workers),
         ];
+        if self.contender != Contender::Baseline {
+            lines.push(format!("state.directory = {:?}", self.folder.path()));
+        }
+        if self.contender == Contender::Plain {
+            lines.push("guard.absorb = \"never\"".to_owned());
+        }
         lines.extend(args.leeward_config.iter().cloned());
         fs::write(&config, lines.join("\n") + "\n")?;
         if !program.is_file() {
@@ -136,6 +154,10 @@ impl Running {
         self.broker = self.await_service(|| setup::learn_broker(bootstrap))?;
         if self.broker == broker {
             return Err("its metadata names the broker's own address".into());
+        }
+        if self.contender == Contender::Window {
+            let request = r#"{"reason": "what the guard costs", "force": true}"#;
+            ureq::post(format!("http://{admin}/v1/maintenance/on")).content_type("application/json").send(request)?;
         }
         Ok(())
     }

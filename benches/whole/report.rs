@@ -9,6 +9,10 @@ use crate::proxy::Contender;
 /// At most so many bytes are meant to be held for an idle connection.
 const IDLE_AIM_BYTES: f64 = 3000.0;
 
+/// The guard costs at most so many times the plain wire's CPU for batches of 16 KiB: outside a window, and inside one with every batch numbered.
+const GUARD_AIM: f64 = 1.05;
+const WINDOW_AIM: f64 = 1.15;
+
 /// One figure of a measurement. Times are in microseconds, CPU in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Metric {
@@ -114,11 +118,17 @@ impl Report {
             println!("  {:<9}{}", contender.name(), columns.iter().map(cell).collect::<String>());
         }
         let (metric, aim) = figures.scenario.aim();
-        if let Some([min, median, max]) = self.peer.and_then(|peer| figures.ratio(peer, metric)) {
-            let aim = aim.filter(|_| self.peer == Some(Contender::Haproxy));
+        for contender in [Contender::Leeward, Contender::Window] {
+            let Some([min, median, max]) = self.peer.and_then(|peer| figures.ratio(contender, peer, metric)) else { continue };
+            let aim = match (self.peer, contender) {
+                (Some(Contender::Haproxy), _) => aim,
+                (Some(Contender::Plain), Contender::Window) => Some(WINDOW_AIM).filter(|_| figures.scenario == Scenario::Medium),
+                (Some(Contender::Plain), _) => Some(GUARD_AIM).filter(|_| figures.scenario == Scenario::Medium),
+                (Some(_) | None, _) => None,
+            };
             let told = aim.map_or(String::new(), |aim| format!("; aim at most {aim:.2}: {}", verdict([min, median], aim)));
             let peer = self.peer.map_or("", Contender::name);
-            println!("  leeward / {peer}, {} round by round: {median:.2} (from {min:.2} to {max:.2}){told}", metric.names().0);
+            println!("  {} / {peer}, {} round by round: {median:.2} (from {min:.2} to {max:.2}){told}", contender.name(), metric.names().0);
         }
         if let (Scenario::Idle, Some(bytes)) = (figures.scenario, figures.median(Contender::Leeward, Metric::IdleBytes)) {
             println!("  aim at most {IDLE_AIM_BYTES} B for an idle connection: {}", verdict([bytes; 2], IDLE_AIM_BYTES));
@@ -137,7 +147,7 @@ impl Report {
 
 impl Figures {
     fn contenders(&self) -> Vec<Contender> {
-        let known = [Contender::Leeward, Contender::Baseline, Contender::Haproxy, Contender::Relay, Contender::Direct];
+        let known = [Contender::Leeward, Contender::Window, Contender::Plain, Contender::Baseline, Contender::Haproxy, Contender::Relay, Contender::Direct];
         known.into_iter().filter(|contender| self.samples.iter().any(|(c, ..)| c == contender)).collect()
     }
 
@@ -146,14 +156,14 @@ impl Figures {
         spread(values).map(|[_, median, _]| median)
     }
 
-    /// Leeward's figure through the peer's of the same round: the least, the median, the greatest.
-    fn ratio(&self, peer: Contender, metric: Metric) -> Option<[f64; 3]> {
+    /// A contender's figure through the peer's of the same round: the least, the median, the greatest.
+    fn ratio(&self, contender: Contender, peer: Contender, metric: Metric) -> Option<[f64; 3]> {
         let of = |wanted, round| {
-            let sample = self.samples.iter().find(|(contender, r, _)| *contender == wanted && *r == round);
+            let sample = self.samples.iter().find(|(measured, r, _)| *measured == wanted && *r == round);
             sample.and_then(|(.., sample)| value(sample, metric))
         };
         let rounds = 1 + self.samples.iter().map(|(_, round, _)| *round).max()?;
-        let ratios = (0..rounds).filter_map(|round| Some(of(Contender::Leeward, round)? / of(peer, round).filter(|value| *value > 0.0)?));
+        let ratios = (0..rounds).filter_map(|round| Some(of(contender, round)? / of(peer, round).filter(|value| *value > 0.0)?));
         spread(ratios.collect())
     }
 
@@ -165,7 +175,7 @@ impl Figures {
         };
         let contenders: Map<_, _> = self.contenders().into_iter().map(one).collect();
         let ratios = peer.map(|peer| {
-            let known = Metric::ALL.into_iter().filter_map(|metric| Some((metric, self.ratio(peer, metric)?)));
+            let known = Metric::ALL.into_iter().filter_map(|metric| Some((metric, self.ratio(Contender::Leeward, peer, metric)?)));
             let entry = |(metric, [min, median, max]): (Metric, [f64; 3])| (metric.names().1.to_owned(), json!({ "min": min, "median": median, "max": max }));
             json!({ "to": peer.name(), "of": known.map(entry).collect::<Map<_, _>>() })
         });

@@ -18,6 +18,7 @@ impl Scenario {
         match self {
             Scenario::Small => "small",
             Scenario::Batched => "batched",
+            Scenario::Medium => "medium",
             Scenario::Large => "large",
             Scenario::Fetch => "fetch",
             Scenario::FetchIds => "fetch-ids",
@@ -31,6 +32,7 @@ impl Scenario {
         match self {
             Scenario::Small => "Produce of 1 KiB, 16 connections, 5 in flight, each request and each answer written by itself",
             Scenario::Batched => "the same, but client and broker write everything that is ready at once",
+            Scenario::Medium => "Produce of 16 KiB, 16 connections, 5 in flight",
             Scenario::Large => "Produce of 100 KiB, 16 connections, 5 in flight",
             Scenario::Fetch => "Fetch v12 with 1 MiB in each response, 8 connections, 2 in flight",
             Scenario::FetchIds => "Fetch v16 (topic ids, node endpoints possible) with 1 MiB in each response, 8 connections, 2 in flight",
@@ -43,7 +45,7 @@ impl Scenario {
     /// The figure that is compared, and at most how many times the relay's it is meant to be.
     pub(crate) fn aim(self) -> (Metric, Option<f64>) {
         match self {
-            Scenario::Small | Scenario::Batched => (Metric::CpuPerMillion, Some(1.0)),
+            Scenario::Small | Scenario::Batched | Scenario::Medium => (Metric::CpuPerMillion, Some(1.0)),
             Scenario::Large => (Metric::CpuPerGib, Some(0.5)),
             Scenario::Fetch | Scenario::FetchIds => (Metric::CpuPerGib, Some(0.7)),
             Scenario::Latency => (Metric::P50, Some(1.0)),
@@ -56,7 +58,14 @@ impl Scenario {
     fn batch(self) -> usize {
         match self {
             Scenario::Batched => BATCH_MAX,
-            Scenario::Small | Scenario::Large | Scenario::Fetch | Scenario::FetchIds | Scenario::Latency | Scenario::Idle | Scenario::Storm => 1,
+            Scenario::Small
+            | Scenario::Medium
+            | Scenario::Large
+            | Scenario::Fetch
+            | Scenario::FetchIds
+            | Scenario::Latency
+            | Scenario::Idle
+            | Scenario::Storm => 1,
         }
     }
 
@@ -64,6 +73,7 @@ impl Scenario {
     fn traffic(self) -> Result<Option<Traffic>> {
         let (request, key, version, connections, in_flight) = match self {
             Scenario::Small | Scenario::Batched => (frames::produce(1024)?, 0, frames::PRODUCE, 16, 5),
+            Scenario::Medium => (frames::produce(16 * 1024)?, 0, frames::PRODUCE, 16, 5),
             Scenario::Large => (frames::produce(100 * 1024)?, 0, frames::PRODUCE, 16, 5),
             Scenario::Fetch => (frames::fetch(frames::FETCH_BY_NAME)?, 1, frames::FETCH_BY_NAME, 8, 2),
             Scenario::FetchIds => (frames::fetch(frames::FETCH_BY_ID)?, 1, frames::FETCH_BY_ID, 8, 2),
@@ -118,7 +128,7 @@ fn measure(args: &Args, scenario: Scenario, running: &Running, null_broker: u32)
             let _apart = Apart::new(running.pid(), null_broker);
             under_load(args, scenario, running)
         }
-        Scenario::Small | Scenario::Batched | Scenario::Large | Scenario::Fetch | Scenario::FetchIds => under_load(args, scenario, running),
+        Scenario::Small | Scenario::Batched | Scenario::Medium | Scenario::Large | Scenario::Fetch | Scenario::FetchIds => under_load(args, scenario, running),
     }
 }
 

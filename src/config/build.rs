@@ -116,7 +116,7 @@ fn guard(reader: &mut Reader) -> Option<Guard> {
     });
     let watch_only = reader.text("guard.mode").map(|word| word == "watch");
     let hold_max = reader.duration("guard.hold_max");
-    let hold_other_max = reader.duration("guard.hold_other_max");
+    let hold_lookup_max = reader.duration("guard.hold_lookup_max");
     let held_bytes_max = reader.number("guard.held_bytes_max");
     let window_max = reader.duration("guard.window_max");
     let window_default = reader.duration("guard.window_default");
@@ -127,7 +127,7 @@ fn guard(reader: &mut Reader) -> Option<Guard> {
         absorb: absorb?,
         watch_only: watch_only?,
         hold_max: hold_max?,
-        hold_other_max: hold_other_max?,
+        hold_lookup_max: hold_lookup_max?,
         held_bytes_max: held_bytes_max?,
         window_max: window_max?,
         window_default: window_default?,

@@ -308,15 +308,15 @@ pub const KEYS: &[Key] = &[
         kind: millis(0, 10 * 60 * SECOND),
         preset: Preset::Toml("\"15s\""),
         applies: Applies::Now,
-        meaning: "The longest that a Produce is held, from its arrival; less where the client itself gives up earlier.",
+        meaning: "The longest that a request is held, from its arrival; less where the client itself gives up earlier, and for heartbeats.",
         reason: "A crashed KRaft broker is replaced only after its session of 9 s.",
     },
     Key {
-        path: "guard.hold_other_max",
+        path: "guard.hold_lookup_max",
         kind: millis(0, 10 * 60 * SECOND),
         preset: Preset::Toml("\"8s\""),
         applies: Applies::Now,
-        meaning: "The longest that any other request is held, from its arrival.",
+        meaning: "The longest that Metadata, FindCoordinator and ApiVersions are held, from their arrival.",
         reason: "franz-go gives Metadata, FindCoordinator and ApiVersions ten seconds.",
     },
     Key {

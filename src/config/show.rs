@@ -98,7 +98,7 @@ impl Config {
             "guard.absorb" => Value::Text(self.guard.absorb.label().to_owned()),
             "guard.mode" => Value::Text(if self.guard.watch_only { "watch" } else { "on" }.to_owned()),
             "guard.hold_max" => Value::Duration(self.guard.hold_max),
-            "guard.hold_other_max" => Value::Duration(self.guard.hold_other_max),
+            "guard.hold_lookup_max" => Value::Duration(self.guard.hold_lookup_max),
             "guard.held_bytes_max" => number(self.guard.held_bytes_max),
             "guard.window_max" => Value::Duration(self.guard.window_max),
             "guard.window_default" => Value::Duration(self.guard.window_default),

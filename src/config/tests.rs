@@ -159,7 +159,7 @@ const OTHER: &[(&str, &str)] = &[
     ("guard.absorb", "\"never\""),
     ("guard.mode", "\"watch\""),
     ("guard.hold_max", "\"5s\""),
-    ("guard.hold_other_max", "\"6s\""),
+    ("guard.hold_lookup_max", "\"6s\""),
     ("guard.held_bytes_max", "\"1GiB\""),
     ("guard.window_max", "\"12h\""),
     ("guard.window_default", "\"1h\""),

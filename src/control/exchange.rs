@@ -32,7 +32,7 @@ const METADATA_VERSION: i16 = 7;
 const METADATA_VERSION_WITH_IDS: i16 = 12;
 
 /// Every broker from 2.1 to 4.4 speaks it.
-const DESCRIBE_CONFIGS_VERSION: i16 = 1;
+pub(super) const DESCRIBE_CONFIGS_VERSION: i16 = 1;
 
 /// A topic, as DescribeConfigs counts resources.
 const TOPIC_RESOURCE: i8 = 2;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep_until, timeout};
 
-use super::exchange::{Exchange, ExchangeError};
+use super::exchange::{DESCRIBE_CONFIGS_VERSION, Exchange, ExchangeError};
 use super::link::LinkEvent;
 use crate::cluster::leaders::{LeaderBook, TopicReport};
 use crate::cluster::membership::Reported;
@@ -40,6 +40,11 @@ const TOPICS_MAX: usize = 200;
 const CONFIGS_MAX: usize = 500;
 /// How often configurations of topics are read again: they change by an operator's hand.
 const CONFIGS_EVERY: Duration = Duration::from_secs(600);
+/// How often they are asked for where they are not known: a topic is new, or nobody may tell.
+const UNKNOWN_CONFIGS_EVERY: Duration = Duration::from_secs(5);
+
+/// API key of DescribeConfigs.
+const DESCRIBE_CONFIGS: i16 = 32;
 
 /// The keeper of the picture.
 pub(super) struct LeaderKeeper {
@@ -58,7 +63,9 @@ pub(super) struct LeaderKeeper {
     unsettled_until: Option<Instant>,
     next_read: Instant,
     next_ask: Instant,
-    configs_read: Option<Instant>,
+    /// When configurations of all topics are read next, and those of topics for which they are not known.
+    next_configs: Instant,
+    next_unknown_configs: Instant,
 }
 
 /// What sessions wait for.
@@ -118,7 +125,8 @@ impl LeaderKeeper {
             unsettled_until: None,
             next_read: now,
             next_ask: now,
-            configs_read: None,
+            next_configs: now,
+            next_unknown_configs: now,
         }
     }
 
@@ -265,26 +273,32 @@ impl LeaderKeeper {
 
     /// Reads `min.insync.replicas` of topics for which it is not known, or for all when it was long ago.
     async fn read_configs(&mut self, address: &HostPort) {
-        let is_old = self.configs_read.is_none_or(|at| at.elapsed() >= CONFIGS_EVERY);
-        let unknown = |min_insync: Option<u32>| is_old || min_insync.is_none();
-        let topics: Vec<Arc<str>> =
-            self.book.leaders().topics.iter().filter(|(_, topic)| unknown(topic.min_insync_replicas)).map(|(name, _)| Arc::clone(name)).collect();
-        let mut changed = false;
-        let mut told_any = topics.is_empty();
+        let now = Instant::now();
+        let all = now >= self.next_configs;
+        if !all && now < self.next_unknown_configs {
+            return;
+        }
+        self.next_unknown_configs = now + UNKNOWN_CONFIGS_EVERY;
+        let topics = self.book.leaders().topics.iter().filter(|(_, topic)| all || topic.min_insync_replicas.is_none());
+        let topics: Vec<Arc<str>> = topics.map(|(name, _)| Arc::clone(name)).collect();
+        let (mut changed, mut told_all) = (false, true);
         for some in topics.chunks(CONFIGS_MAX) {
-            let Some((exchange, _)) = self.exchanges.get_mut(address) else { break };
+            let exchange = self.exchanges.get_mut(address).filter(|(_, offer)| offer.has(DESCRIBE_CONFIGS, DESCRIBE_CONFIGS_VERSION));
+            let Some((exchange, _)) = exchange else { return };
             match timeout(WHOLE_TIMEOUT, exchange.min_insync_replicas(some)).await {
                 Ok(Ok(told)) => {
-                    told_any |= !told.is_empty();
                     for (topic, replicas) in told {
                         changed |= self.book.min_insync_replicas(&topic, replicas);
                     }
                 }
-                Ok(Err(_)) | Err(_) => drop(self.exchanges.remove(address)),
+                Ok(Err(_)) | Err(_) => {
+                    told_all = false;
+                    self.exchanges.remove(address);
+                }
             }
         }
-        if told_any && is_old {
-            self.configs_read = Some(Instant::now());
+        if all && told_all {
+            self.next_configs = now + CONFIGS_EVERY;
         }
         if changed {
             self.publish.send_replace(Arc::new(self.book.leaders().clone()));

@@ -46,8 +46,14 @@ const FRANZ_GO_OVERHEAD: Duration = Duration::from_secs(10);
 /// The shortest limit that any of the known clients has by default for anything.
 const UNKNOWN_LIMIT: Duration = Duration::from_secs(10);
 
-/// A third of the shortest default session timeout (10 s, clients before 3.0): the member's next heartbeat must still come in time.
-const HEARTBEAT_HOLD_MAX: Duration = Duration::from_secs(3);
+/// `session.timeout.ms` of clients before Kafka 3.0, the shortest default that there is.
+const SESSION_TIMEOUT_MIN: Duration = Duration::from_secs(10);
+
+/// `group.consumer.session.timeout.ms` and `group.share.session.timeout.ms`, which brokers set for newer groups.
+const BROKER_SESSION_TIMEOUT: Duration = Duration::from_secs(45);
+
+/// The part of a session timeout that a heartbeat may be held: the member's next one must still come in time.
+const SHARE_OF_SESSION: u32 = 3;
 
 /// After how long a client gives up a request of this kind. `timeout_ms`: the field of a Produce.
 pub fn client_limit(library: Library, api_key: i16, timeout_ms: Option<i32>) -> Duration {
@@ -63,12 +69,13 @@ pub fn client_limit(library: Library, api_key: i16, timeout_ms: Option<i32>) -> 
     }
 }
 
-/// How long a request may be held, from its arrival.
-pub fn hold(policy: &Policy, library: Library, api_key: i16, timeout_ms: Option<i32>) -> Duration {
+/// How long a request may be held, from its arrival. `timeout_ms`: the field of a Produce; `session_timeout`: what the member said when it joined its group.
+pub fn hold(policy: &Policy, library: Library, api_key: i16, timeout_ms: Option<i32>, session_timeout: Option<Duration>) -> Duration {
     let most = match api_key {
-        api::PRODUCE => policy.hold_produce_max,
-        HEARTBEAT | CONSUMER_GROUP_HEARTBEAT | SHARE_GROUP_HEARTBEAT | STREAMS_GROUP_HEARTBEAT => policy.hold_other_max.min(HEARTBEAT_HOLD_MAX),
-        _ => policy.hold_other_max,
+        api::METADATA | api::FIND_COORDINATOR | api::API_VERSIONS => policy.hold_lookup_max,
+        HEARTBEAT => policy.hold_max.min(session_timeout.unwrap_or(SESSION_TIMEOUT_MIN) / SHARE_OF_SESSION),
+        CONSUMER_GROUP_HEARTBEAT | SHARE_GROUP_HEARTBEAT | STREAMS_GROUP_HEARTBEAT => policy.hold_max.min(BROKER_SESSION_TIMEOUT / SHARE_OF_SESSION),
+        _ => policy.hold_max,
     };
     most.min(client_limit(library, api_key, timeout_ms).mul_f64(SHARE_OF_LIMIT))
 }
@@ -93,7 +100,7 @@ mod tests {
     #[test]
     fn a_hold_is_shorter_than_the_clients_patience_and_than_the_configured_most() {
         let policy = Policy::default();
-        let seconds = |library, api_key, timeout_ms| hold(&policy, library, api_key, timeout_ms).as_secs_f64();
+        let seconds = |library, api_key, timeout_ms| hold(&policy, library, api_key, timeout_ms, None).as_secs_f64();
         assert_eq!(seconds(Library::Java, api::PRODUCE, Some(30_000)), 15.0);
         assert_eq!(seconds(Library::Java, api::PRODUCE, Some(5_000)), 4.0);
         assert_eq!(seconds(Library::FranzGo, api::PRODUCE, Some(10_000)), 15.0);
@@ -103,6 +110,18 @@ mod tests {
         assert_eq!(seconds(Library::Unknown, api::PRODUCE, Some(-1)), 8.0);
         assert_eq!(seconds(Library::Unknown, api::PRODUCE, Some(30_000)), 15.0);
         assert_eq!(seconds(Library::FranzGo, api::METADATA, None), 8.0);
-        assert_eq!(seconds(Library::Java, HEARTBEAT, None), 3.0);
+        assert_eq!(seconds(Library::Java, api::METADATA, None), 8.0);
+        // OffsetCommit: a crashed coordinator is replaced as late as a leader.
+        assert_eq!(seconds(Library::Java, 8, None), 15.0);
+        assert_eq!(seconds(Library::Java, CONSUMER_GROUP_HEARTBEAT, None), 15.0);
+    }
+
+    #[test]
+    fn a_heartbeat_is_held_for_a_third_of_its_members_session() {
+        let policy = Policy::default();
+        for (session_timeout, held) in [(None, 10.0 / 3.0), (Some(6), 2.0), (Some(30), 10.0), (Some(45), 15.0), (Some(300), 15.0)] {
+            let hold = hold(&policy, Library::Java, HEARTBEAT, None, session_timeout.map(Duration::from_secs));
+            assert!((hold.as_secs_f64() - held).abs() < 1e-6, "{session_timeout:?}: {hold:?}");
+        }
     }
 }

@@ -41,10 +41,10 @@ pub struct Policy {
     pub windows: Vec<WindowScope>,
     /// Topics whose `acks` stay as the client sent them: with one broker down acks=all would fail there.
     pub left_alone: BTreeSet<String>,
-    /// The longest a Produce is held, from its arrival (`guard.hold_max`).
-    pub hold_produce_max: Duration,
-    /// The longest any other request is held, from its arrival (`guard.hold_other_max`).
-    pub hold_other_max: Duration,
+    /// The longest a request is held, from its arrival (`guard.hold_max`).
+    pub hold_max: Duration,
+    /// The longest Metadata, FindCoordinator and ApiVersions are held, from their arrival (`guard.hold_lookup_max`).
+    pub hold_lookup_max: Duration,
     /// Bytes held over all sessions of one thread; beyond it reading pauses (`guard.held_bytes_max`, divided by the threads).
     pub held_bytes_max: usize,
 }
@@ -58,9 +58,9 @@ impl Default for Policy {
             windows: Vec::new(),
             left_alone: BTreeSet::new(),
             // A crashed KRaft broker is replaced only after its 9 s session.
-            hold_produce_max: Duration::from_secs(15),
+            hold_max: Duration::from_secs(15),
             // franz-go gives Metadata, FindCoordinator and ApiVersions ten seconds.
-            hold_other_max: Duration::from_secs(8),
+            hold_lookup_max: Duration::from_secs(8),
             held_bytes_max: 256 << 20,
         }
     }

@@ -303,7 +303,12 @@ where
         }
         self.from_client.make_room(&mut self.context.pool.borrow_mut(), self.outbox.client_bytes_needed);
         match poll_read_buf(Pin::new(&mut self.client), cx, &mut self.from_client.bytes) {
-            Poll::Pending => Ok(moved),
+            Poll::Pending => {
+                if self.from_client.bytes.is_empty() {
+                    self.session.client_is_drained();
+                }
+                Ok(moved)
+            }
             Poll::Ready(Ok(0)) => {
                 self.client_ended = true;
                 Ok(true)

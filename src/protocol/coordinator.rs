@@ -2,6 +2,8 @@
 //!
 //! Sources: `FindCoordinatorRequest.json`, `InitProducerIdRequest.json` and the requests of the group and transaction APIs of Kafka 2.1 to 4.4.
 
+use std::time::Duration;
+
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::schema;
@@ -31,6 +33,20 @@ pub fn coordinator_of(request: &[u8]) -> Option<(CoordinatorKind, String)> {
     let id = cursor.nullable_string(flexible).ok()??;
     Some((kind, std::str::from_utf8(id).ok()?.to_owned()))
 }
+
+/// `session_timeout_ms` of a JoinGroup (a whole frame).
+pub fn session_timeout(request: &[u8]) -> Option<Duration> {
+    let bytes = request.get(LENGTH_BYTES..)?;
+    let header = RequestHeader::parse(bytes).ok()?;
+    if header.api_key != JOIN_GROUP {
+        return None;
+    }
+    let mut cursor = Cursor::new(bytes.get(header.body..)?);
+    cursor.nullable_string(Api::of(JOIN_GROUP)?.is_flexible(header.api_version)).ok()?;
+    u64::try_from(cursor.i32().ok()?).ok().map(Duration::from_millis)
+}
+
+const JOIN_GROUP: i16 = 11;
 
 /// Where a request's body has the id.
 enum Place {
@@ -192,6 +208,15 @@ mod tests {
             assert_eq!(coordinator_of(&framed(api_key, version, body)), expected, "{api_key} v{version}");
         }
         assert_eq!(coordinator_of(b"\x00\x00"), None);
+    }
+
+    #[test]
+    fn the_session_timeout_is_found_in_every_join_group() {
+        for (version, body) in [(0, &b"\x00\x01g\x00\x00\x75\x30"[..]), (5, b"\x00\x01g\x00\x00\x75\x30"), (9, b"\x00\x02g\x00\x00\x75\x30")] {
+            assert_eq!(session_timeout(&framed(11, version, body)), Some(Duration::from_secs(30)), "v{version}");
+        }
+        assert_eq!(session_timeout(&framed(12, 1, b"\x00\x01g\x00\x00\x75\x30")), None);
+        assert_eq!(session_timeout(&framed(11, 1, b"\x00")), None);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! Written by hand, because records must never be decoded or copied, and because the oldest versions are still sent.
 
+mod crc;
 mod number;
 mod response;
 mod subset;

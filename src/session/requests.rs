@@ -2,9 +2,10 @@
 
 use bytes::{Bytes, BytesMut};
 
+use super::identity::Identity;
 use super::in_flight::{Batches, InFlight, Kind, Owed};
 use super::sasl::{self, Sasl};
-use super::{Close, CloseCause, Home, Moment, Observer, Outbox, Pause, Session, Waiting};
+use super::{Close, CloseCause, Hindrance, Home, Moment, Observer, Outbox, Pause, Session, Waiting};
 use crate::guard::deadline::Library;
 use crate::protocol::patch::understands;
 use crate::protocol::peek::{Peek, peek};
@@ -191,6 +192,8 @@ impl Session {
             owed.kind = Kind::Handshake;
             if peek.api_version == 0 {
                 self.sasl = Sasl::Offered;
+                self.identity = Identity::Bound;
+                self.note_hindrance(Hindrance::Login);
             }
         }
         self.push(owed, None);

@@ -466,3 +466,45 @@ fn watching_counts_what_would_be_done_and_does_nothing() {
         ]
     );
 }
+
+#[test]
+fn only_who_can_be_logged_in_again_keeps_the_connection_when_the_broker_goes() {
+    for (mechanism, version, stays) in [("PLAIN", 1, true), ("OAUTHBEARER", 1, true), ("SCRAM-SHA-256", 1, false), ("GSSAPI", 1, false), ("PLAIN", 0, false)] {
+        for absorb_at_login in [Absorb::Always, Absorb::Never] {
+            let mut desk = Desk::new();
+            desk.policy.absorb = absorb_at_login;
+            let name = [&u16::try_from(mechanism.len()).unwrap().to_be_bytes()[..], mechanism.as_bytes()].concat();
+            let handshake = request(api::SASL_HANDSHAKE, version, 1, &name);
+            let token = request(api::SASL_AUTHENTICATE, 0, 2, b"\0\0\0\x05token");
+            desk.client(&handshake).unwrap();
+            desk.home(&response(1, &[0, 0, 0, 0, 0, 0])).unwrap();
+            if version > 0 {
+                desk.client(&token).unwrap();
+                desk.home(&response(2, &[0, 0, 0xff, 0xff, 0, 0, 0, 0])).unwrap();
+            } else {
+                desk.client(&frame(b"token")).unwrap();
+                desk.home(&frame(b"")).unwrap();
+            }
+            desk.client(&request(HEARTBEAT, 1, 3, b"")).unwrap();
+            desk.home(&response(3, &[0; 6])).unwrap();
+            desk.left_for_home();
+            desk.policy.absorb = Absorb::Always;
+            let Desk { session, view, leaders, policy, seen, limits, outbox, now, .. } = &mut desk;
+            let moment = Moment { now: *now, view, leaders, policy, observer: &*seen, limits, held_bytes: 0 };
+            let kept = session.home_lost(0, Close::new(CloseCause::BrokerReset, ""), &moment, outbox);
+            assert_eq!(kept.is_ok(), stays, "{mechanism} v{version}, {absorb_at_login:?}");
+            if stays {
+                desk.now += 1_000_000_000;
+                desk.client(&request(api::METADATA, 1, 4, &[0, 0, 0, 0])).unwrap();
+                let sent: Vec<Vec<u8>> = std::iter::from_fn(|| desk.outbox.wishes.pop_front())
+                    .filter_map(|wish| match wish {
+                        outbox::Wish::Send { bytes, .. } => Some(bytes.to_vec()),
+                        outbox::Wish::Open { .. } | outbox::Wish::Close { .. } => None,
+                    })
+                    .collect();
+                let all = [sent.concat(), desk.left_for_home()].concat();
+                assert!(all.starts_with(&[&handshake[..], &token].concat()), "the login is said again first");
+            }
+        }
+    }
+}

@@ -1,4 +1,4 @@
-//! What is fetched or compiled once and kept between runs: Kafka's jars, a Java 11, Python environments, the Java client helper.
+//! What is fetched or compiled once and kept between runs: Kafka's jars, a Java 11, Python environments, the helpers in Java and Go.
 //!
 //! Each entry is a directory that is built under another name and then renamed, under a lock that holds between processes: an entry is there whole or not at all.
 
@@ -76,8 +76,8 @@ pub(crate) fn python(version: KafkaPython) -> PathBuf {
 /// Compiles Java sources against `release`'s jars; the directory of the classes. A changed source makes a new entry.
 pub(crate) fn java_classes(release: &Release, sources: &[(&str, &str)]) -> PathBuf {
     let class_path = class_path(release);
-    let hash = sources.iter().fold(0, |hash, (name, text)| crc32c::crc32c_append(crc32c::crc32c_append(hash, name.as_bytes()), text.as_bytes()));
-    entry(&format!("probe-{}-{hash:08x}", release.version), |directory| {
+    let hash = source_hash(sources);
+    entry(&format!("java-{}-{hash:08x}", release.version), |directory| {
         let files: Vec<PathBuf> = sources.iter().map(|(name, _)| directory.join(name)).collect();
         for (file, (_, text)) in files.iter().zip(sources) {
             fs::write(file, text).unwrap();
@@ -91,6 +91,22 @@ pub(crate) fn java_classes(release: &Release, sources: &[(&str, &str)]) -> PathB
             .unwrap_or_else(|error| panic!("javac: {error}"));
         assert!(output.status.success(), "javac against Kafka {}:\n{}", release.version, String::from_utf8_lossy(&output.stderr));
     })
+}
+
+/// Builds a Go program with what its `go.mod` names. A changed source makes a new entry.
+pub(crate) fn go_program(name: &str, sources: &[(&str, &str)]) -> PathBuf {
+    let hash = source_hash(sources);
+    let directory = entry(&format!("go-{name}-{hash:08x}"), |directory| {
+        for (file, text) in sources {
+            fs::write(directory.join(file), text).unwrap();
+        }
+        fetch(Command::new("go").args(["build", "-mod=readonly", "-o", "program", "."]).current_dir(directory).env("GOTOOLCHAIN", "local"));
+    });
+    directory.join("program")
+}
+
+fn source_hash(sources: &[(&str, &str)]) -> u32 {
+    sources.iter().fold(0, |hash, (name, text)| crc32c::crc32c_append(crc32c::crc32c_append(hash, name.as_bytes()), text.as_bytes()))
 }
 
 fn root() -> PathBuf {

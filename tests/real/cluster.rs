@@ -17,7 +17,7 @@ use self::properties::Properties;
 use self::scrap::{LogDirectory, ScrapDirectory};
 use crate::cache;
 use crate::ports::free_port;
-use crate::process::{Signal, Supervised, tail};
+use crate::process::{Signal, Spec, Supervised, tail};
 use crate::release::{Quorum, Release};
 use crate::steps::{say, until};
 use crate::watch::Rules;
@@ -46,6 +46,7 @@ pub(crate) struct Cluster {
 /// The ZooKeeper or the KRaft controller of a cluster.
 struct QuorumServer {
     kind: Quorum,
+    spec: Spec,
     process: Supervised,
     port: u16,
     /// KRaft alone.
@@ -170,8 +171,21 @@ impl Cluster {
     /// Starts a broker that was stopped or killed, and waits until it answers.
     pub(crate) fn restart(&mut self, id: i32) {
         self.launch(id);
+        self.await_up(id);
+    }
+
+    /// Waits until a broker that was launched answers, and every other one knows it.
+    pub(crate) fn await_up(&mut self, id: i32) {
         self.await_ready(id);
         self.await_all_known();
+    }
+
+    /// SIGKILL for the controller, and then it starts again. The brokers notice by themselves.
+    pub(crate) fn restart_controller(&mut self) {
+        self.quorum.process.signal(Signal::Kill);
+        self.quorum.process.await_exit(STOP_LIMIT);
+        self.quorum.launch(&self.logs);
+        self.rules.lock().unwrap().pids.insert(self.quorum.process.pid());
     }
 
     /// Starts a stopped broker on another release and with other changes to its properties, on the same data.
@@ -255,7 +269,8 @@ impl Cluster {
         node
     }
 
-    fn launch(&mut self, id: i32) {
+    /// Starts a broker that was stopped or killed, and waits for nothing.
+    pub(crate) fn launch(&mut self, id: i32) {
         let log = self.logs.path.join(format!("broker-{id}.log"));
         let node = self.nodes.get_mut(&id).unwrap();
         node.write_properties(self.quorum.kind, self.quorum.port);
@@ -323,8 +338,17 @@ impl QuorumServer {
                 spec = spec.arg("kafka.Kafka").arg(&file);
             }
         }
-        let process = Supervised::start("the quorum's server", &spec, &logs.path.join("quorum.log"));
-        Self { kind: release.quorum, process, port, cluster_id }
+        let process = Self::start_process(&spec, logs);
+        Self { kind: release.quorum, spec, process, port, cluster_id }
+    }
+
+    /// Again, on the same data.
+    fn launch(&mut self, logs: &LogDirectory) {
+        self.process = Self::start_process(&self.spec, logs);
+    }
+
+    fn start_process(spec: &Spec, logs: &LogDirectory) -> Supervised {
+        Supervised::start("the quorum's server", spec, &logs.path.join("quorum.log"))
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::cluster::Cluster;
@@ -28,9 +30,10 @@ pub(crate) enum Arm {
 impl Arm {
     pub(crate) fn from_env() -> Self {
         match std::env::var("LEEWARD_REAL_ARM").as_deref() {
-            Err(_) | Ok("" | "leeward") => Self::Leeward,
+            // Tests of one arm alone run the one that is tested when both are asked for.
+            Err(_) | Ok("" | "leeward" | "both") => Self::Leeward,
             Ok("direct") => Self::Direct,
-            Ok(other) => panic!("LEEWARD_REAL_ARM={other}: allowed are leeward and direct"),
+            Ok(other) => panic!("LEEWARD_REAL_ARM={other}: allowed are leeward, direct and both"),
         }
     }
 }
@@ -56,7 +59,12 @@ impl Front {
 
     /// With settings beside those that every Leeward of these tests has, as KEY=VALUE.
     pub(crate) fn start_with(cluster: &Cluster, node_ids: &[i32], log: &str, settings: &[&str]) -> Self {
-        match Arm::from_env() {
+        Self::start_arm(Arm::from_env(), cluster, node_ids, log, settings)
+    }
+
+    /// As `start_with`, for tests that run both arms.
+    pub(crate) fn start_arm(arm: Arm, cluster: &Cluster, node_ids: &[i32], log: &str, settings: &[&str]) -> Self {
+        match arm {
             Arm::Direct => Self { bootstrap: cluster.bootstrap(), leeward: None, watcher: None },
             Arm::Leeward => {
                 let (leeward, bootstrap) = Leeward::start(cluster, &cluster.bootstrap(), node_ids, log, settings);
@@ -132,6 +140,25 @@ impl Front {
     /// All that Leeward has logged. In the control arm nothing.
     pub(crate) fn log(&self) -> String {
         self.leeward.as_ref().map(|leeward| std::fs::read_to_string(leeward.process.log()).unwrap()).unwrap_or_default()
+    }
+
+    /// Runs a command of Leeward's that speaks to this one, and gives its output; panics unless its exit code is 0. In the control arm nothing.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Option<String> {
+        Some(self.attempt_command(arguments)?.unwrap_or_else(|said| panic!("leeward {arguments:?}: {said}")))
+    }
+
+    /// As `command`; what it says when its exit code is not 0 is an error.
+    pub(crate) fn attempt_command(&self, arguments: &[&str]) -> Option<Result<String, String>> {
+        let leeward = self.leeward.as_ref()?;
+        let output = Command::new(env!("CARGO_BIN_EXE_leeward")).args(arguments).args(["--admin", &leeward.admin]).stdin(Stdio::null()).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (out, said) = (text(&output.stdout), text(&output.stderr));
+        Some(if output.status.success() { Ok(out) } else { Err(format!("{}\n{out}{said}", output.status)) })
+    }
+
+    /// Where Leeward logs to. In the control arm nowhere.
+    pub(crate) fn log_file(&self) -> Option<&Path> {
+        self.leeward.as_ref().map(|leeward| leeward.process.log())
     }
 
     /// SIGTERM: it must end by itself with exit code 0, its admin endpoint having been ready and alive to the last.

@@ -31,18 +31,27 @@ const CLUSTERS_MAX: usize = 2;
 static CLUSTERS: Mutex<usize> = Mutex::new(0);
 static CLUSTER_ENDED: Condvar = Condvar::new();
 
-/// The right to run one cluster. Given back when dropped.
-pub(crate) struct Admission(());
+/// The right to run one cluster, or to be alone. Given back when dropped.
+pub(crate) struct Admission(usize);
 
 impl Drop for Admission {
     fn drop(&mut self) {
-        *CLUSTERS.lock().unwrap_or_else(std::sync::PoisonError::into_inner) -= 1;
-        CLUSTER_ENDED.notify_one();
+        *CLUSTERS.lock().unwrap_or_else(std::sync::PoisonError::into_inner) -= self.0;
+        CLUSTER_ENDED.notify_all();
     }
 }
 
 /// `Some` when the test `name`, which belongs to `least` and everything above it, is to run; `None` when it is not, after a line that says why.
 pub(crate) fn admit(name: &str, least: Selection) -> Option<Admission> {
+    admit_with(name, least, 1)
+}
+
+/// As `admit`, with no other cluster beside it: clients with time limits that work while brokers restart need the machine for themselves.
+pub(crate) fn admit_alone(name: &str, least: Selection) -> Option<Admission> {
+    admit_with(name, least, CLUSTERS_MAX)
+}
+
+fn admit_with(name: &str, least: Selection, clusters: usize) -> Option<Admission> {
     let selection = Selection::from_env();
     if selection < least {
         say(name, &format!("skipped: LEEWARD_REAL is {selection:?}, this one needs {least:?}"));
@@ -56,11 +65,11 @@ pub(crate) fn admit(name: &str, least: Selection) -> Option<Admission> {
         return None;
     }
     let mut running = CLUSTERS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    while *running >= CLUSTERS_MAX {
+    while *running + clusters > CLUSTERS_MAX {
         running = CLUSTER_ENDED.wait(running).unwrap_or_else(std::sync::PoisonError::into_inner);
     }
-    *running += 1;
-    Some(Admission(()))
+    *running += clusters;
+    Some(Admission(clusters))
 }
 
 /// What is not installed, each as a sentence.

@@ -4,6 +4,8 @@ mod by_java;
 mod by_librdkafka;
 mod by_python;
 mod by_tools;
+mod guard;
+mod guard_stories;
 mod join;
 mod mixed;
 mod sasl;

@@ -12,7 +12,8 @@ use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::produce_response::PartitionProduceResponse;
 use kafka_protocol::messages::{
-    ApiVersionsRequest, ApiVersionsResponse, FetchRequest, MetadataRequest, MetadataResponse, ProduceRequest, RequestHeader, ResponseHeader, TopicName,
+    ApiVersionsRequest, ApiVersionsResponse, FetchRequest, FindCoordinatorRequest, MetadataRequest, MetadataResponse, ProduceRequest, RequestHeader,
+    ResponseHeader, TopicName,
 };
 use kafka_protocol::protocol::{Decodable, HeaderVersion, Request, StrBytes, encode_request_header_into_buffer};
 use socket2::{Domain, Socket, Type};
@@ -131,6 +132,13 @@ impl Wire {
             data = data.with_name(topic_name(topic));
         }
         Ok(ProduceRequest::default().with_acks(acks).with_timeout_ms(10_000).with_topic_data(vec![data]))
+    }
+
+    /// The node id of what coordinates a group (`kind` 0) or the transactions of an id (1).
+    pub(crate) fn coordinator(&mut self, kind: i8, key: &str) -> Result<i32, String> {
+        let key = StrBytes::from_string(key.to_owned());
+        let answer = self.ask(&FindCoordinatorRequest::default().with_key(key).with_key_type(kind), 2)?;
+        if answer.error_code == 0 { Ok(answer.node_id.0) } else { Err(format!("error {}", answer.error_code)) }
     }
 
     /// The batches of a partition from `offset` on, as stored, up to about 16 MiB. This connection must be to the partition's leader.

@@ -117,7 +117,7 @@ fn the_policy_has_what_is_open_and_what_is_configured() {
     for (client, topic, raised) in [("app", "orders", true), ("app", "payments", false), ("other", "orders", false), ("app", "risky", false)] {
         assert_eq!(open.raises(client.as_bytes(), topic.as_bytes()), raised, "{client} {topic}");
     }
-    assert_eq!((open.hold_produce_max, open.hold_other_max), (guard.hold_max, guard.hold_other_max));
+    assert_eq!((open.hold_max, open.hold_lookup_max), (guard.hold_max, guard.hold_lookup_max));
     assert!(!windows.policy(&guard, 4, BTreeSet::new(), 9, NOON + HOUR).is_window_open(), "what has expired is not open, whoever is late");
 }
 

@@ -1,6 +1,7 @@
 //! Producer id, epoch and sequence of a record batch.
 
 use super::BatchLayout;
+use super::crc::carried_over;
 
 /// `BatchLength` counts from behind itself.
 const LENGTH_END: usize = 12;
@@ -39,7 +40,7 @@ pub fn number(frame: &mut [u8], batch: &BatchLayout, producer_id: i64, epoch: i1
     let rest = length
         .checked_add(LENGTH_END)
         .filter(|size| *size == records.len())
-        .and_then(|size| size.checked_sub(NUMBERS_END))
+        .and_then(|size| u32::try_from(size.checked_sub(NUMBERS_END)?).ok())
         .ok_or(NotNumberable::NotOneBatch)?;
     let old_crc = u32::from_be_bytes(array(records, CRC_AT)?);
     let before = crc32c::crc32c(records.get(COVERED_AT..NUMBERS_END).ok_or(NotNumberable::NoBatch)?);
@@ -50,7 +51,7 @@ pub fn number(frame: &mut [u8], batch: &BatchLayout, producer_id: i64, epoch: i1
     }
     super::put(records, PRODUCER_AT, &numbers);
     let after = crc32c::crc32c(records.get(COVERED_AT..NUMBERS_END).ok_or(NotNumberable::NoBatch)?);
-    let crc = old_crc ^ crc32c::crc32c_combine(before ^ after, 0, rest);
+    let crc = old_crc ^ carried_over(before ^ after, rest);
     super::put(records, CRC_AT, &crc.to_be_bytes());
     Ok(())
 }

@@ -98,7 +98,9 @@ impl Session {
             self.note_hindrance(Hindrance::LargeRequests);
             return Ok(Guarded::Plain);
         }
-        if !(shelters || in_window || numbers_left || self.shelter.is_some()) {
+        // Who the client is has to be known whenever absorption begins.
+        let is_login = matches!(peek.api_key, api::SASL_HANDSHAKE | api::SASL_AUTHENTICATE);
+        if !(shelters || in_window || numbers_left || is_login || self.shelter.is_some()) {
             return Ok(Guarded::Plain);
         }
         if matches!(peek.api_key, api::SASL_HANDSHAKE) && peek.api_version == 0 {
@@ -288,7 +290,7 @@ impl Session {
                 self.identity.authenticate(frame);
                 owed.kind = Kind::Handshake;
             }
-            _ => {}
+            _ => self.session_timeout = coordinator::session_timeout(frame).or(self.session_timeout),
         }
         if let Some(plan) = self.detour_plan(frame, owed.api_key, owed.api_version, moment.now) {
             let frame = kept(buffer, passed, owed.frame_bytes, outbox, false);

@@ -49,9 +49,17 @@ impl Session {
         self.shelter_mut().calls.insert(owed.seq, call);
         for at in 0..batches {
             self.enqueue(owed.seq, at, moment);
+            self.fail_if_given_up(owed.seq, at, moment);
         }
-        if batches == 0 {
-            self.finish_if_done(owed.seq, moment);
+        self.finish_if_done(owed.seq, moment);
+    }
+
+    /// A batch that the client sent before it heard that one before it was given up must not succeed.
+    fn fail_if_given_up<O: Observer>(&mut self, seq: u64, at: usize, moment: &Moment<'_, O>) {
+        let Some(shelter) = &mut self.shelter else { return };
+        let Some(partition) = shelter.produce_mut(seq).and_then(|produce| produce.batches.get(at)).map(|batch| batch.partition.clone()) else { return };
+        if let Some((code, _)) = shelter.lanes.get(&partition).and_then(|lane| lane.given_up) {
+            self.fail_batch(seq, at, code, &partition, moment);
         }
     }
 

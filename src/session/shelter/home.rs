@@ -207,7 +207,7 @@ impl Session {
             entry.owed.kind = Kind::Sheltered;
             entry.frame = None;
         }
-        let hold = deadline::hold(moment.policy, self.library, owed.api_key, None);
+        let hold = deadline::hold(moment.policy, self.library, owed.api_key, None, self.session_timeout);
         let call = Call {
             frame: request,
             correlation_id: owed.correlation_id,
@@ -253,7 +253,7 @@ impl Session {
             }
         });
         let batches: Vec<_> = batches.collect();
-        let hold = deadline::hold(moment.policy, self.library, api::PRODUCE, Some(layout.timeout_ms));
+        let hold = deadline::hold(moment.policy, self.library, api::PRODUCE, Some(layout.timeout_ms), None);
         Call {
             frame: request.clone(),
             correlation_id: owed.correlation_id,

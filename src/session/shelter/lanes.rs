@@ -38,6 +38,8 @@ pub(in crate::session) struct Lane {
     /// The lane is new, or a batch failed: the rest goes one by one until one succeeds. A broker that knows nothing of a producer id takes any sequence as its
     /// first (since 2.5), so a second may not be on its way before the first is in.
     recovering: bool,
+    /// A batch was given up: its code, and the last request that had been read then. What the client sent before it heard of that fails, too.
+    pub(super) given_up: Option<(i16, u64)>,
     /// The leader that failed last.
     failed: Option<Leader>,
     /// What a broker said of the leader.
@@ -154,6 +156,7 @@ impl Lane {
             && self.in_flight == 0
             && self.home_owes == 0
             && !self.recovering
+            && self.given_up.is_none()
             && home_is_up
             && home.is_some()
             && self.leader(partition, leaders).map(|leader| leader.node_id) == home

@@ -167,6 +167,10 @@ impl Session {
         let Some(partition) = shelter.produce_mut(seq).and_then(|produce| produce.batches.get(at)).map(|batch| batch.partition.clone()) else { return };
         let behind: Vec<_> =
             shelter.lanes.get(&partition).map(|lane| lane.queue.iter().copied().filter(|place| *place > (seq, at)).collect()).unwrap_or_default();
+        let (last_seq, is_owed) = (self.last_seq, shelter.calls.get(&seq).is_some_and(|call| call.is_owed));
+        if let Some(lane) = shelter.lanes.get_mut(&partition).filter(|_| is_owed) {
+            lane.given_up = Some((code, last_seq));
+        }
         self.fail_batch(seq, at, code, &partition, moment);
         for (seq, at) in behind {
             let waits = self.shelter.as_mut().and_then(|shelter| shelter.produce_mut(seq)).and_then(|produce| produce.batches.get(at));
@@ -177,7 +181,16 @@ impl Session {
         }
     }
 
-    fn fail_batch<O: Observer>(&mut self, seq: u64, at: usize, code: i16, partition: &Partition, moment: &Moment<'_, O>) {
+    /// Everything that the client had sent was read, and the answers that it has not taken are none: it knows what was given up, and what comes is new.
+    pub fn client_is_drained(&mut self) {
+        let answered = self.in_flight.front().map_or(u64::MAX, |entry| entry.owed.seq - 1);
+        let Some(shelter) = &mut self.shelter else { return };
+        for lane in shelter.lanes.values_mut() {
+            lane.given_up = lane.given_up.filter(|(_, last_seq)| *last_seq > answered);
+        }
+    }
+
+    pub(super) fn fail_batch<O: Observer>(&mut self, seq: u64, at: usize, code: i16, partition: &Partition, moment: &Moment<'_, O>) {
         let Some(shelter) = &mut self.shelter else { return };
         if let Some(call) = shelter.calls.get_mut(&seq) {
             call.was_given_up = true;

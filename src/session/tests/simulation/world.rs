@@ -64,7 +64,7 @@ impl World {
             session: Session::new(Some(1), seed),
             view: view(&[(1, "b1", 1), (2, "b2", 2), (3, "b3", 3)]),
             leaders: Leaders::default(),
-            policy: Policy { absorb: Absorb::Always, windows, hold_produce_max: HOLD, ..Policy::default() },
+            policy: Policy { absorb: Absorb::Always, windows, hold_max: HOLD, ..Policy::default() },
             checked: (0, 0),
             seen: Seen::default(),
             outbox: Outbox::default(),
@@ -192,7 +192,11 @@ impl World {
         let answers: Vec<u8> = self.outbox.to_client.pieces().flat_map(|piece| piece.to_vec()).collect();
         self.outbox.to_client.advance(answers.len());
         self.outbox.ask_leaders.clear();
-        self.client.read(&answers)
+        self.client.read(&answers)?;
+        if self.from_client.is_empty() {
+            self.session.client_is_drained();
+        }
+        Ok(())
     }
 
     fn connect(&mut self, detour: Option<DetourId>, node: i32) -> bool {
