@@ -349,6 +349,14 @@ impl Session {
         self.in_flight.iter().filter(|entry| entry.owed.batches == Batches::Numbered).count() + silent
     }
 
+    /// Those of them that share one of these partitions, a set of bits.
+    fn numbered_with(&self, partitions: u64) -> usize {
+        let shares = |others: u64| others & partitions != 0;
+        let silent = |shelter: &Shelter| shelter.calls.values().filter(|call| !call.is_owed && !call.is_answered && shares(call.partitions)).count();
+        let owed = self.in_flight.iter().filter(|entry| entry.owed.batches == Batches::Numbered && shares(entry.owed.partitions)).count();
+        owed + self.shelter.as_deref().map_or(0, silent)
+    }
+
     /// Produce requests as the client made them, for which the home owes an answer.
     fn plain_in_flight(&self) -> usize {
         self.in_flight.iter().filter(|entry| entry.owed.batches == Batches::Plain && entry.owed.kind.awaits_home()).count()

@@ -26,7 +26,7 @@ const FLEXIBLE_SINCE: i16 = 9;
 const TOPIC_ID_SINCE: i16 = 13;
 
 /// A Produce taken apart. Offsets and ranges are into the whole frame, its length field included.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Layout {
     pub version: i16,
     /// Compact types and tagged fields.

@@ -58,6 +58,10 @@ pub(super) struct Owed {
     pub(super) api_version: i16,
     pub(super) kind: Kind,
     pub(super) batches: Batches,
+    /// The partitions of numbered batches, as a set of bits ([`Numbers::bit`]).
+    ///
+    /// [`Numbers::bit`]: super::numbers::Numbers::bit
+    pub(super) partitions: u64,
     /// Length of the request's frame, its length field included.
     pub(super) frame_bytes: usize,
     /// When its head was read, in nanoseconds.

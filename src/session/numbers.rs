@@ -26,6 +26,8 @@ pub(super) struct Numbers {
     /// The brokers give none to this client, so its batches stay as they are.
     pub(super) refused: bool,
     partitions: HashMap<(TopicKey, i32), (ProducerId, i32)>,
+    /// In the order in which they were met.
+    met: HashMap<(TopicKey, i32), usize>,
 }
 
 impl Numbers {
@@ -54,6 +56,16 @@ impl Numbers {
         let producer = self.current?;
         self.partitions.insert(partition.clone(), (producer, next_sequence(0, last_offset_delta)));
         Some((producer, 0))
+    }
+
+    /// The partition as one bit of a set. Beyond 64 partitions of one connection some share a bit, so that one may be taken for the other, never the other way.
+    pub(super) fn bit(&mut self, partition: &(TopicKey, i32)) -> u64 {
+        let next = self.met.len();
+        let place = match self.met.get(partition) {
+            Some(place) => *place,
+            None => *self.met.entry(partition.clone()).or_insert(next),
+        };
+        1 << (place % 64)
     }
 
     /// The partition's sequence is spoilt: it begins again with a producer id that no partition has used.

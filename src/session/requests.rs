@@ -214,6 +214,7 @@ impl Session {
             api_version: peek.api_version,
             kind: Kind::Forward,
             batches: if peek.produce.is_some() { Batches::Plain } else { Batches::None },
+            partitions: 0,
             frame_bytes,
             arrived: moment.now,
             sent: 0,
@@ -239,7 +240,7 @@ impl Session {
         let seq = self.next_seq();
         let (batches, frame_bytes) = (Batches::None, frame.len());
         outbox.to_home.push(frame);
-        self.push(Owed { seq, correlation_id, api_key, api_version, kind, batches, frame_bytes, arrived: now, sent: 0 }, None);
+        self.push(Owed { seq, correlation_id, api_key, api_version, kind, batches, partitions: 0, frame_bytes, arrived: now, sent: 0 }, None);
     }
 
     fn want_home(&mut self, now: u64, outbox: &mut Outbox) {
@@ -285,7 +286,7 @@ impl Session {
             let (api_key, kind, frame_bytes) = (api::API_VERSIONS, Kind::Versions, frame.len());
             let seq = self.next_seq();
             let batches = Batches::None;
-            self.push(Owed { seq, correlation_id: id, api_key, api_version: version, kind, batches, frame_bytes, arrived: moment.now, sent: 0 }, None);
+            self.push(Owed { seq, correlation_id: id, api_key, api_version: version, kind, batches, partitions: 0, frame_bytes, arrived: moment.now, sent: 0 }, None);
             return Ok(());
         }
         self.announcement = own.or(self.announcement.take());
@@ -295,7 +296,7 @@ impl Session {
         let frame_bytes = frame.len();
         // Its turn may not have come: what the shelter has is owed before it.
         self.push(
-            Owed { seq, correlation_id: id, api_key: api::API_VERSIONS, api_version: version, kind, batches, frame_bytes, arrived: moment.now, sent: 0 },
+            Owed { seq, correlation_id: id, api_key: api::API_VERSIONS, api_version: version, kind, batches, partitions: 0, frame_bytes, arrived: moment.now, sent: 0 },
             Some(answer),
         );
         self.deliver(outbox);
@@ -327,7 +328,7 @@ impl Session {
         let (api_key, kind, batches) = (api::SASL_AUTHENTICATE, Kind::Token, Batches::None);
         self.requests += 1;
         let seq = self.next_seq();
-        self.push(Owed { seq, correlation_id: 0, api_key, api_version: 0, kind, batches, frame_bytes, arrived: moment.now, sent: 0 }, None);
+        self.push(Owed { seq, correlation_id: 0, api_key, api_version: 0, kind, batches, partitions: 0, frame_bytes, arrived: moment.now, sent: 0 }, None);
         Next::Pass(frame_bytes)
     }
 

@@ -68,6 +68,8 @@ pub(super) struct Call {
     pub(super) deadline: u64,
     /// The client waits for an answer (not so with acks=0).
     pub(super) is_owed: bool,
+    /// As in its entry of the ring, where it has one.
+    pub(super) partitions: u64,
     /// Since when it is held; `None`: it only goes another way.
     pub(super) held_since: Option<u64>,
     /// At least a part of it got no answer of a broker.

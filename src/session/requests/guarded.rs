@@ -22,7 +22,7 @@ const KEPT_BYTES_MAX: usize = 16 << 20;
 /// Requests up to this size are copied to be kept: a copy of this many bytes costs less than a buffer of the pool that cannot be used meanwhile.
 const COPIED_BYTES_MAX: usize = 32 * 1024;
 
-/// Numbered Produce requests of a session without an answer. Brokers recognise the last five batches of a producer id in a partition
+/// Numbered Produce requests of a partition without an answer. Brokers recognise the last five batches of a producer id in a partition
 /// (`ProducerStateEntry.NUM_BATCHES_TO_RETAIN`); one more on its way could not be sent again safely.
 const NUMBERED_MAX: usize = 5;
 
@@ -60,8 +60,8 @@ pub(super) struct Intent {
 /// For what the next Produce waits, so that batches with and without a number of Leeward's do not overtake each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::session) enum Quiet {
-    /// For an answer to one of the numbered requests.
-    Fewer,
+    /// For an answer to one of the numbered requests that share one of these partitions, a set of bits.
+    Fewer(u64),
     /// For the answers to those without a number.
     Plain,
     /// For the answers to those with a number.
@@ -75,7 +75,7 @@ impl Session {
     pub(super) fn is_quiet_over(&mut self, now: u64) -> bool {
         let over = match self.quiet {
             None => true,
-            Some(Quiet::Fewer) => self.numbered_in_flight() < NUMBERED_MAX,
+            Some(Quiet::Fewer(partitions)) => self.numbered_with(partitions) < NUMBERED_MAX,
             Some(Quiet::Plain) => self.plain_in_flight() == 0,
             Some(Quiet::Numbered) => self.numbered_in_flight() == 0,
             Some(Quiet::ProducerId) => !self.numbers.asked && now >= self.numbers.retry_at,
@@ -117,12 +117,17 @@ impl Session {
 
     fn guard_produce<O: Observer>(&mut self, peek: &Peek, frame: &[u8], in_window: bool, moment: &Moment<'_, O>) -> Result<Guarded, Close> {
         let intent = if in_window { self.intent(peek, frame, moment).map_err(malformed)? } else { Intent::default() };
-        if self.home == Home::Down && !(intent.number && self.numbered_in_flight() >= NUMBERED_MAX) {
+        let mut crowded = None;
+        if intent.number && self.numbered_in_flight() >= NUMBERED_MAX {
+            let partitions = self.partitions_of(&intent, frame);
+            crowded = Some(Quiet::Fewer(partitions)).filter(|_| self.numbered_with(partitions) >= NUMBERED_MAX);
+        }
+        if self.home == Home::Down && crowded.is_none() {
             return Ok(Guarded::Whole(intent));
         }
         let wait = if intent.number {
-            if self.numbered_in_flight() >= NUMBERED_MAX {
-                Some(Quiet::Fewer)
+            if crowded.is_some() {
+                crowded
             } else if self.plain_in_flight() > 0 {
                 Some(Quiet::Plain)
             } else if !self.can_number(&intent, frame) {
@@ -176,6 +181,13 @@ impl Session {
             || layout.batches.iter().all(|batch| partition(layout, batch, frame).is_some_and(|partition| self.numbers.can_number(&partition)))
     }
 
+    /// The partitions of batches that get a number, as a set of bits.
+    fn partitions_of(&mut self, intent: &Intent, frame: &[u8]) -> u64 {
+        let Some(layout) = &intent.layout else { return 0 };
+        let plain = layout.batches.iter().filter(|batch| batch.head.as_ref().is_some_and(|head| head.producer_id < 0));
+        plain.filter_map(|batch| partition(layout, batch, frame)).fold(0, |all, partition| all | self.numbers.bit(&partition))
+    }
+
     /// Takes a whole request from the client's bytes at `passed`.
     #[expect(clippy::too_many_arguments, reason = "what was read of the request, and the three that every step has")]
     pub(super) fn take_whole<O: Observer>(
@@ -227,15 +239,20 @@ impl Session {
                 Some(layout) => layout,
                 None => produce::parse(frame).map_err(malformed)?,
             };
+            let intent = Intent { layout: Some(layout), ..intent };
+            if intent.number {
+                owed.partitions = self.partitions_of(&intent, frame);
+            }
             let frame = kept(buffer, passed, owed.frame_bytes, outbox, false);
-            self.shelter_produce(owed, frame, layout, intent.number, moment);
+            self.shelter_produce(owed, frame, intent.layout.unwrap_or_default(), intent.number, moment);
             return Ok(());
         }
         if intent.number
             && let Some(layout) = &intent.layout
         {
             owed.batches = Batches::Numbered;
-            let (batches, begins) = self.number(frame, layout);
+            let (batches, begins, partitions) = self.number(frame, layout);
+            owed.partitions = partitions;
             self.tell(moment, Event::Numbered { batches });
             if begins {
                 // A broker that knows nothing of a producer id takes any sequence as its first (since 2.5), so the second batch may not be on its way before the
@@ -253,9 +270,10 @@ impl Session {
         Ok(())
     }
 
-    /// Numbers every batch without a producer id; each can be, see [`Session::can_number`]. Gives how many, and whether one is the first of its sequence.
-    fn number(&mut self, frame: &mut [u8], layout: &Layout) -> (u32, bool) {
-        let (mut numbered, mut begins) = (0, false);
+    /// Numbers every batch without a producer id; each can be, see [`Session::can_number`]. Gives how many, whether one is the first of its sequence, and of
+    /// which partitions they are.
+    fn number(&mut self, frame: &mut [u8], layout: &Layout) -> (u32, bool, u64) {
+        let (mut numbered, mut begins, mut partitions) = (0, false, 0);
         for batch in &layout.batches {
             let Some(head) = batch.head.as_ref().filter(|head| head.producer_id < 0) else { continue };
             let Some(partition) = partition(layout, batch, frame) else { continue };
@@ -263,9 +281,10 @@ impl Session {
             if produce::number(frame, batch, producer.id, producer.epoch, sequence).is_ok() {
                 numbered += 1;
                 begins |= sequence == 0;
+                partitions |= self.numbers.bit(&partition);
             }
         }
-        (numbered, begins)
+        (numbered, begins, partitions)
     }
 
     fn take_other<O: Observer>(

@@ -166,6 +166,12 @@ impl Detours {
 impl Session {
     /// Takes whole answers from the front of `buffer`, the bytes of a detour. Gives how many bytes must be there in one piece before it can go on; 0: any.
     pub fn on_detour_bytes<O: Observer>(&mut self, id: DetourId, buffer: &mut BytesMut, moment: &Moment<'_, O>, outbox: &mut Outbox) -> usize {
+        let needed = self.take_detour_answers(id, buffer, moment, outbox);
+        self.pump(moment, outbox);
+        needed
+    }
+
+    fn take_detour_answers<O: Observer>(&mut self, id: DetourId, buffer: &mut BytesMut, moment: &Moment<'_, O>, outbox: &mut Outbox) -> usize {
         loop {
             let Some(field) = buffer.first_chunk::<LENGTH_BYTES>() else { return 0 };
             let length = usize::try_from(i32::from_be_bytes(*field)).ok().filter(|length| (4..=ANSWER_BYTES_MAX).contains(length));
@@ -200,7 +206,7 @@ impl Session {
         let Some((node_id, attempt)) = shelter.detours.answered(id, moment.now) else { return false };
         match attempt.what {
             What::Announcement | What::Login => true,
-            What::Batches(seq, batches) => self.batches_answered(seq, &batches, &frame, moment, outbox),
+            What::Batches(seq, batches) => self.batches_answered(seq, &batches, &frame, moment),
             What::Call(seq) => self.call_answered(seq, node_id, frame, moment, outbox),
             What::Lookup(key) => self.looked_up(&key, attempt.api_version, &frame, moment),
             What::ProducerId => self.producer_id_answered(attempt.api_version, &frame, moment),

@@ -1,6 +1,6 @@
 //! One partition in trouble: its batches in the order in which the client sent them.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use super::{Call, Job, Partition, Produce, Shelter, Stage};
 use crate::cluster::{Leader, Leaders, View};
@@ -35,6 +35,9 @@ pub(in crate::session) struct Lane {
     at: Option<Leader>,
     /// Requests with this partition that the home upstream still owes an answer for: nothing may overtake them.
     pub(super) home_owes: usize,
+    /// Those that came back and are to be sent again. Until the last of them is in, batches go one by one: a further one would push what may be in the log
+    /// already out of the five that a broker recognises.
+    again: BTreeSet<Place>,
     /// The lane is new, or a batch failed: the rest goes one by one until one succeeds. A broker that knows nothing of a producer id takes any sequence as its
     /// first (since 2.5), so a second may not be on its way before the first is in.
     recovering: bool,
@@ -101,16 +104,17 @@ impl Lane {
         // One behind another that is to be sent again says nothing about that one.
         let was_oldest = self.queue.front() == Some(&place);
         self.remove(place);
-        if was_oldest && self.in_flight == 0 {
+        if was_oldest && self.in_flight == 0 && self.again.is_empty() {
             self.recovering = false;
         }
         self.failed = None;
         self.backoff.reset();
     }
 
-    /// A batch comes back to be sent again, or has failed for good; `hint`: what the broker said of the leader.
-    pub(super) fn failed(&mut self, hint: Option<Leader>, now: u64, jitter: u64) {
+    /// The batch at `place` comes back to be sent again; `hint`: what the broker said of the leader.
+    pub(super) fn failed(&mut self, place: Place, hint: Option<Leader>, now: u64, jitter: u64) {
         self.recovering = true;
+        self.again.insert(place);
         if let Some(hint) = hint
             && self.hint.is_none_or(|known| hint.epoch >= known.epoch)
         {
@@ -145,6 +149,7 @@ impl Lane {
     }
 
     pub(super) fn remove(&mut self, place: Place) {
+        self.again.remove(&place);
         if let Some(at) = self.queue.iter().position(|other| *other == place) {
             self.queue.remove(at);
         }

@@ -23,7 +23,7 @@ pub(super) enum Heard {
 
 impl Session {
     /// A detour answered for these batches of a call. False: it is no answer to them.
-    pub(super) fn batches_answered<O: Observer>(&mut self, seq: u64, batches: &[usize], frame: &Bytes, moment: &Moment<'_, O>, outbox: &mut Outbox) -> bool {
+    pub(super) fn batches_answered<O: Observer>(&mut self, seq: u64, batches: &[usize], frame: &Bytes, moment: &Moment<'_, O>) -> bool {
         let Some(Call { frame: request, api_version, job: Job::Produce(produce), .. }) = self.shelter.as_mut().and_then(|shelter| shelter.calls.get_mut(&seq))
         else {
             return true;
@@ -41,7 +41,6 @@ impl Session {
             }
         }
         self.finish_if_done(seq, moment);
-        self.pump(moment, outbox);
         true
     }
 
@@ -157,7 +156,7 @@ impl Session {
             self.numbers.spoil(&partition);
         }
         if let Some(lane) = shelter.lanes.get_mut(&partition) {
-            lane.failed(hint, moment.now, jitter);
+            lane.failed((seq, at), hint, moment.now, jitter);
         }
     }
 

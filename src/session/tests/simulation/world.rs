@@ -47,6 +47,8 @@ pub(super) struct World {
     client: Producer,
     from_client: BytesMut,
     connections: Vec<Connection>,
+    /// Leaders or brokers changed since the session looked last.
+    has_news: bool,
     /// Records stored and answers given when the invariants were last looked at.
     checked: (usize, usize),
     pub(super) trace: Vec<String>,
@@ -72,6 +74,7 @@ impl World {
             client: Producer::default(),
             from_client: BytesMut::new(),
             connections: Vec::new(),
+            has_news: false,
             trace: Vec::new(),
         }
     }
@@ -122,6 +125,14 @@ impl World {
         self.obey()
     }
 
+    /// As the driver does it: when there is news, and when the session asked for it.
+    fn look(&mut self) {
+        let is_due = self.session.next_look(self.now).is_some_and(|at| at <= self.now);
+        if std::mem::take(&mut self.has_news) || is_due {
+            self.decide(Session::pump);
+        }
+    }
+
     fn client_sends(&mut self) -> Result<(), String> {
         // More than five batches of one producer id on their way no broker recognises again.
         let in_flight_max = if self.kind == Kind::Idempotent { 5 } else { 8 };
@@ -138,12 +149,6 @@ impl World {
         let result = self.decide(|session, moment, outbox| session.on_client_bytes(&mut buffer, moment, outbox));
         self.from_client = buffer;
         result.map_err(|close| format!("the session ended: {close:?}"))
-    }
-
-    fn look(&mut self) {
-        if self.session.is_sheltering() {
-            self.decide(Session::pump);
-        }
     }
 
     fn decide<R>(&mut self, decision: impl FnOnce(&mut Session, &Moment<'_, Seen>, &mut Outbox) -> R) -> R {
@@ -324,6 +329,7 @@ impl World {
     fn start_a_broker(&mut self) {
         let node = NODES[self.dice.below(3)];
         self.brokers.up.insert(node, true);
+        self.has_news = true;
         if let Some(broker) = self.view.brokers.get_mut(&node) {
             broker.reachable = true;
         }
@@ -336,6 +342,7 @@ impl World {
             (at as i32, PartitionInfo { leader, last_leader: Some(leader), replicas: NODES.to_vec(), isr: NODES.to_vec() })
         });
         let topic = Topic { id: None, partitions: partitions.collect(), min_insync_replicas: None };
+        self.has_news = true;
         self.leaders.generation += 1;
         self.leaders.topics.insert(TOPIC.into(), topic.into());
     }
