@@ -2,7 +2,7 @@
 //!
 //! A [`cluster`] (the sandbox, or real Kafka) and a [`front`] (Leeward as a process of its own) carry the [`traffic`] of two sides that differ in one thing alone:
 //! the address at which their clients begin. Every record is numbered in a [`book`]; an [`audit`] reads the brokers' logs past all clients. What happens when is
-//! the plan in [`load`]; the [`view`] shows it. A demo that also restarts brokers adds steps to the plan: sides, books, audit and summary stay as they are.
+//! the [`story`], in which every broker restarts twice, or the plan in [`load`] for a steady load without restarts; the [`view`] shows it.
 
 mod audit;
 mod book;
@@ -16,8 +16,10 @@ mod load;
 mod observe;
 mod ports;
 mod screen;
+mod setup;
 mod show;
 mod signals;
+mod story;
 mod traffic;
 mod view;
 
@@ -28,10 +30,32 @@ pub use screen::Screen;
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// How long the traffic flows.
-    pub lasts: Duration,
-    /// Real Kafka of this version in the place of the sandbox.
-    pub kafka: Option<String>,
+    pub show: Show,
+    /// Real Kafka in the place of the sandbox.
+    pub kafka: Option<KafkaOptions>,
+}
+
+/// What is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Show {
+    /// Every broker restarts twice, under load. No restart begins after `within`, but one always does.
+    Story { within: Option<Duration> },
+    /// No restarts: so long the same load on both sides, by the clock and at full speed.
+    Steady(Duration),
+}
+
+/// Which Kafka.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KafkaOptions {
+    pub version: String,
+    /// The restarts of the story are the two passes of an upgrade to this version.
+    pub upgrade_to: Option<String>,
+}
+
+impl Options {
+    fn is_upgrade(&self) -> bool {
+        self.kafka.as_ref().is_some_and(|kafka| kafka.upgrade_to.is_some())
+    }
 }
 
 /// Why there was no demo. Everything that was started has ended.
@@ -54,7 +78,7 @@ pub enum DemoError {
 /// How it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// Nothing was lost, nothing came twice, everything was read.
+    /// Nothing was lost, nothing came twice, everything was read; in the story, through Leeward, and no client saw an error.
     Whole,
     /// The summary says what.
     Harmed,

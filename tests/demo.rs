@@ -105,7 +105,7 @@ fn assert_whole(out: &str) {
 
 #[test]
 fn every_kind_of_traffic_flows_both_ways_and_nothing_is_lost() {
-    let Ended { status, out, err } = Demo::start(&["--seconds", "3", "--plain"], |_| {}).end();
+    let Ended { status, out, err } = Demo::start(&["--steady", "--seconds", "3", "--plain"], |_| {}).end();
     assert_eq!((status.code(), err.as_str()), (Some(0), ""), "{out}");
     assert_whole(&out);
     assert!(out.contains("of 3 s  steady load, both at once | direct: "), "{out}");
@@ -126,9 +126,67 @@ fn every_kind_of_traffic_flows_both_ways_and_nothing_is_lost() {
     assert!(full.lines().any(|line| line.starts_with("Leeward: ") && !line.starts_with("Leeward: 0 requests")), "{out}");
 }
 
+/// The rows of Leeward's column that have to be zero.
+const HARMS: [&str; 6] = [
+    "errors seen by clients",
+    "records acknowledged but lost",
+    "records lost without a word (acks=0)",
+    "duplicates: stored more than once",
+    "duplicates: read more than once",
+    "records stored out of order",
+];
+
+/// What the summary of a story says, however it ended: nothing is hidden, and the exit code is that of Leeward's column.
+fn assert_story(out: &str, code: Option<i32>) {
+    let [_, reached] = row(out, HARMS[0]);
+    let harmed: u64 = HARMS.iter().map(|what| row(out, what)[1]).sum();
+    assert!(harmed == 0 || code == Some(1), "{code:?}: {out}");
+    assert_eq!(reached > 0, out.contains("\nWRONG: through Leeward: ") && out.contains(" seen by clients\n"), "{out}");
+    assert_eq!(code == Some(0), out.contains("\nThrough Leeward: no error, nothing lost, nothing twice, everything read, in "), "{code:?}: {out}");
+    for what in ["records acknowledged  ", "records stored (brokers' own logs)", "records read by the group"] {
+        assert!(row(out, what).iter().all(|records| *records > 0), "{what}: {out}");
+    }
+    for what in ["\nLeeward's ledger, in which a broker was lost ", "\n  raised acks of ", "\nLeeward: "] {
+        assert!(out.contains(what), "{what}: {out}");
+    }
+}
+
 #[test]
-fn ctrl_c_ends_it_early_with_its_summary() {
-    let mut demo = Demo::start(&["--seconds", "600", "--plain"], |_| {});
+fn a_short_story_restarts_a_broker_and_ends_with_two_columns() {
+    let Ended { status, out, err } = Demo::start(&["--seconds", "1", "--plain"], |_| {}).end();
+    assert_eq!(err, "", "{out}");
+    for said in [
+        "maintenance window w1 is open in Leeward",
+        "broker 1 is told to stop (SIGTERM)",
+        "broker 1 is stopped",
+        "broker 1 is started again",
+        "broker 1 is back, every replica in sync after ",
+        "time is up after 1 of 6 restarts",
+        "the maintenance window is closed",
+    ] {
+        assert!(out.lines().any(|line| line.contains(said)), "nothing says \"{said}\": {out}");
+    }
+    assert!(!out.contains("broker 2 is told to stop") && !out.contains('\x1b'), "{out}");
+    assert!(out.contains(" in front of a sandbox of three brokers:\n1 of 6 restarts\n"), "{out}");
+    assert_story(&out, status.code());
+}
+
+#[test]
+fn ctrl_c_while_a_broker_is_away_ends_with_the_summary_so_far() {
+    let mut demo = Demo::start(&["--plain"], |_| {});
+    let mut rest = demo.read_until("broker 1 is stopped");
+    demo.signal("INT");
+    let mut out = String::new();
+    rest.read_to_string(&mut out).unwrap();
+    let ended = demo.end();
+    assert_eq!(ended.err, "", "{out}");
+    assert!(out.contains(" in front of a sandbox of three brokers, ended early:\nno restart finished\n"), "{out}");
+    assert_story(&out, ended.status.code());
+}
+
+#[test]
+fn ctrl_c_ends_a_steady_load_early_with_its_summary() {
+    let mut demo = Demo::start(&["--steady", "--seconds", "600", "--plain"], |_| {});
     let mut rest = demo.read_until(" of 600 s  ");
     demo.signal("INT");
     let mut out = String::new();
@@ -141,8 +199,8 @@ fn ctrl_c_ends_it_early_with_its_summary() {
 
 #[test]
 fn a_killed_demo_leaves_nothing() {
-    let mut demo = Demo::start(&["--seconds", "600", "--plain"], |_| {});
-    let _rest = demo.read_until(" of 600 s  ");
+    let mut demo = Demo::start(&["--plain"], |_| {});
+    let _rest = demo.read_until("maintenance window w1 is open");
     let processes = processes_of(demo.files.path());
     assert!(processes.len() >= 4, "the demo, Leeward, and the shells that watch: {processes:?}");
     demo.signal("KILL");
@@ -171,10 +229,13 @@ fn what_real_kafka_lacks_is_named() {
         ("2.1.0", Some("17.0.1"), "Kafka 2.1.0 needs Java 8 to 13, and java is Java 17; install one ("),
         ("4.3.1", Some("21.0.1"), "Kafka 4.3.1 is fetched with Maven 3, and there is no mvn on the PATH; install it ("),
         ("4.3", None, "\"4.3\" is not a version of Kafka; write three numbers, such as --kafka 4.3.1"),
+        ("2.1.0 --upgrade-to 2.1.0", None, "Kafka 2.1.0 is not later than 2.1.0; write a later one, such as --kafka 2.1.0 --upgrade-to 2.6.3"),
+        ("2.1.0 --upgrade-to 4.3.1", None, "the demo upgrades releases that keep their metadata in ZooKeeper (2.1 to 3.2), and 2.1.0 to 4.3.1 is another road"),
     ];
     for (version, java, said) in table {
         let place = tempfile::tempdir().unwrap();
-        let Ended { status, err, .. } = Demo::start(&["--kafka", version], |command| poor(command, place.path(), java)).end();
+        let arguments: Vec<&str> = ["--kafka"].into_iter().chain(version.split(' ')).collect();
+        let Ended { status, err, .. } = Demo::start(&arguments, |command| poor(command, place.path(), java)).end();
         assert_eq!(status.code(), Some(1), "{err}");
         assert!(err.starts_with(said), "{err}");
         let jars = fs::read_dir(place.path().join("cache/leeward")).into_iter().flatten().map(|entry| entry.unwrap().file_name());

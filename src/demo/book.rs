@@ -1,6 +1,8 @@
 //! What each side's clients sent, were told and read, and what the brokers stored: each record by its number, so that the end can be proved.
 
 mod marks;
+mod stall;
+mod stream;
 
 #[cfg(test)]
 mod tests;
@@ -11,9 +13,10 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
+use super::client::ClientError;
 use super::histogram::Histogram;
-use super::load::{Kind, Pace, Stamp};
-use marks::Marks;
+use super::load::{Kind, PARTITIONS, Pace, Stamp};
+use stream::Stream;
 
 /// The book of one side, shared by its clients.
 #[derive(Debug, Default)]
@@ -46,8 +49,16 @@ pub(super) struct KindPage {
     pub(super) full: Histogram,
     /// The same for either since the last picture.
     pub(super) recent: Histogram,
-    /// By name.
-    pub(super) errors: BTreeMap<String, u64>,
+    pub(super) errors: Errors,
+}
+
+/// What went wrong for clients, by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Errors {
+    /// What the application is told: one for each record that is given up, and for each answer that no client library gets over by itself.
+    pub(super) seen: BTreeMap<String, u64>,
+    /// What a library gets over without a word: it connects again, looks for the leader or the coordinator, sends an idempotent batch again.
+    pub(super) handled: BTreeMap<String, u64>,
 }
 
 /// Of the consumer group.
@@ -63,7 +74,7 @@ pub(super) struct GroupPage {
     /// From sending a record to reading it, at the steady load.
     pub(super) steady: Histogram,
     pub(super) recent: Histogram,
-    pub(super) errors: BTreeMap<String, u64>,
+    pub(super) errors: Errors,
 }
 
 /// Of one member of the group.
@@ -75,14 +86,6 @@ pub(super) struct MemberPage {
     pub(super) committed: bool,
 }
 
-/// The records of one producer and partition, by number from 0.
-#[derive(Debug, Clone, Default)]
-struct Stream {
-    acknowledged: Marks,
-    stored: Marks,
-    read: Marks,
-}
-
 /// What became of the records of one side.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Fate {
@@ -91,6 +94,10 @@ pub(super) struct Fate {
     pub(super) read: u64,
     /// Acknowledged and not stored.
     pub(super) lost: u64,
+    /// Sent with acks=0 and not stored: nobody was told.
+    pub(super) gone: u64,
+    /// Stored behind a later one of the same producer.
+    pub(super) out_of_order: u64,
     /// Stored and not read by the group.
     pub(super) unread: u64,
     /// Stored more than once.
@@ -123,17 +130,39 @@ impl Book {
             }
         }
         let stream = pages.streams.entry((kind, partition)).or_default();
+        if took.is_some() {
+            stream.acknowledging.moved(Instant::now());
+        }
         for number in records {
             stream.acknowledged.mark(number);
         }
     }
 
-    pub(super) fn producer_error(&self, kind: Kind, label: String) {
-        *self.pages().kinds.entry(kind).or_default().errors.entry(label).or_default() += 1;
+    /// Records that were sent with acks=0, and nothing will ever show what became of them.
+    pub(super) fn unanswered(&self, kind: Kind, partition: i32, records: std::ops::Range<u64>) {
+        let mut pages = self.pages();
+        let stream = pages.streams.entry((kind, partition)).or_default();
+        for number in records {
+            stream.unanswered.mark(number);
+        }
     }
 
-    pub(super) fn group_error(&self, label: String) {
-        *self.pages().group.errors.entry(label).or_default() += 1;
+    /// A batch is given up: each of its records is an error to whoever sent it.
+    pub(super) fn given_up(&self, kind: Kind, records: &std::ops::Range<u64>, label: String) {
+        *self.pages().kinds.entry(kind).or_default().errors.seen.entry(label).or_default() += records.end.saturating_sub(records.start);
+    }
+
+    /// Something that a producer gets over by itself.
+    pub(super) fn producer_handled(&self, kind: Kind, label: String) {
+        *self.pages().kinds.entry(kind).or_default().errors.handled.entry(label).or_default() += 1;
+    }
+
+    /// Something that went wrong for a consumer; whether its library gets over it is in the error's own nature.
+    pub(super) fn group_error(&self, error: &ClientError) {
+        let mut pages = self.pages();
+        let errors = &mut pages.group.errors;
+        let (page, label) = if error.is_retriable() { (&mut errors.handled, error.label()) } else { (&mut errors.seen, error.label_of_api()) };
+        *page.entry(label).or_default() += 1;
     }
 
     pub(super) fn member(&self, member: usize, page: MemberPage) {
@@ -156,7 +185,9 @@ impl Book {
             if stamp.pace == Pace::Steady {
                 pages.group.steady.add(took);
             }
-            pages.streams.entry((stamp.kind, partition)).or_default().read.mark(stamp.number);
+            let stream = pages.streams.entry((stamp.kind, partition)).or_default();
+            stream.read.mark(stamp.number);
+            stream.reading.moved(now);
         }
         if !values.is_empty() {
             self.read.notify_waiters();
@@ -168,7 +199,7 @@ impl Book {
         let mut pages = self.pages();
         for stamp in values {
             match stamp {
-                Some(stamp) => pages.streams.entry((stamp.kind, partition)).or_default().stored.mark(stamp.number),
+                Some(stamp) => pages.streams.entry((stamp.kind, partition)).or_default().store(stamp.number),
                 None => pages.strange += 1,
             }
         }
@@ -177,8 +208,8 @@ impl Book {
 
 impl Pages {
     pub(super) fn forget_errors(&mut self) {
-        self.kinds.values_mut().for_each(|page| page.errors.clear());
-        self.group.errors.clear();
+        self.kinds.values_mut().for_each(|page| page.errors = Errors::default());
+        self.group.errors = Errors::default();
     }
 
     /// Begins a new picture.
@@ -187,17 +218,60 @@ impl Pages {
         self.group.recent = Histogram::default();
     }
 
+    /// From now on everything is expected to move.
+    pub(super) fn expect_movement(&mut self, now: Instant) {
+        for kind in Kind::ALL {
+            for partition in 0..PARTITIONS {
+                let stream = self.streams.entry((kind, partition)).or_default();
+                stream.reading.begin(now);
+                if kind != Kind::AcksNone {
+                    stream.acknowledging.begin(now);
+                }
+            }
+        }
+    }
+
+    /// From now on nothing needs to move any more: who stood still did so until now.
+    pub(super) fn expect_nothing(&mut self, now: Instant) {
+        self.streams.values_mut().flat_map(|stream| [&mut stream.acknowledging, &mut stream.reading]).for_each(|stall| stall.end(now));
+    }
+
+    /// The longest time in which a producer that waits for answers got none.
+    pub(super) fn longest_unacknowledged(&self) -> Option<Duration> {
+        self.streams.values().filter_map(|stream| stream.acknowledging.longest()).max()
+    }
+
+    /// The longest time in which the group read nothing of a producer in a partition.
+    pub(super) fn longest_unread(&self) -> Option<Duration> {
+        self.streams.values().filter_map(|stream| stream.reading.longest()).max()
+    }
+
+    /// Errors that applications were told of, over all clients.
+    pub(super) fn errors_seen(&self) -> BTreeMap<String, u64> {
+        sum(self.errors().map(|errors| &errors.seen))
+    }
+
+    /// Errors that client libraries got over by themselves.
+    pub(super) fn errors_handled(&self) -> BTreeMap<String, u64> {
+        sum(self.errors().map(|errors| &errors.handled))
+    }
+
+    fn errors(&self) -> impl Iterator<Item = &Errors> {
+        self.kinds.values().map(|page| &page.errors).chain([&self.group.errors])
+    }
+
     pub(super) fn fate(&self) -> Fate {
         let mut fate = Fate { strange: self.strange, ..Fate::default() };
-        for stream in self.streams.values() {
-            fate.acknowledged += stream.acknowledged.count();
-            fate.stored += stream.stored.count();
-            fate.read += stream.read.count();
-            fate.lost += stream.acknowledged.missing_in(&stream.stored);
-            fate.unread += stream.stored.missing_in(&stream.read);
-            fate.stored_again += stream.stored.again();
-            fate.read_again += stream.read.again().saturating_sub(stream.stored.again());
+        for (&(kind, _), stream) in &self.streams {
+            stream.add_to(&mut fate, kind);
         }
         fate
     }
+}
+
+fn sum<'a>(pages: impl Iterator<Item = &'a BTreeMap<String, u64>>) -> BTreeMap<String, u64> {
+    pages.flatten().fold(BTreeMap::new(), |mut sums, (label, count)| {
+        *sums.entry(label.clone()).or_default() += count;
+        sums
+    })
 }

@@ -63,6 +63,12 @@ impl Supervised {
         ended.ok()
     }
 
+    /// SIGKILL; returns when it is gone.
+    pub(super) async fn kill(mut self) {
+        drop(self.pipe.take());
+        let _killed = self.shell.wait().await;
+    }
+
     /// Its exit code, when it ends (128 + signal where a signal ended it).
     pub(super) async fn exited(&mut self) -> i32 {
         self.shell.wait().await.ok().and_then(|status| status.code()).unwrap_or(-1)

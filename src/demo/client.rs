@@ -9,5 +9,7 @@ mod topology;
 mod versions;
 
 pub(super) use connection::{Answer, Connection};
-pub(super) use error::ClientError;
+#[cfg(test)]
+pub(super) use error::Code;
+pub(super) use error::{ClientError, REBALANCE_IN_PROGRESS};
 pub(super) use topology::{Topology, check_code, create_topic, empty_metadata, fetch_once, topic_name};

@@ -14,10 +14,24 @@ use super::view::{BrokerRow, GroupRow, KindRow, LeewardRow, Picture, SidePicture
 /// Between two questions about leaders a connection is kept; an answer that takes longer is left out of the picture.
 const LOOK_LIMIT: Duration = Duration::from_millis(500);
 
+/// What is known of a moment without looking.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Moment {
+    pub(super) elapsed: Duration,
+    /// Where it is known beforehand.
+    pub(super) total: Option<Duration>,
+    /// How much is done, from 0 to 1.
+    pub(super) share: f64,
+    pub(super) doing: String,
+    /// The broker that is away, and why.
+    pub(super) away: Option<(i32, &'static str)>,
+    /// The last sentences.
+    pub(super) said: Vec<String>,
+}
+
 /// What is looked at.
 pub(super) struct Observer {
     title: String,
-    total: Duration,
     direct: Arc<Lane>,
     books: BTreeMap<Side, Arc<Book>>,
     admin: Admin,
@@ -34,13 +48,14 @@ struct Last {
 }
 
 impl Observer {
-    pub(super) fn new(title: String, total: Duration, direct: Arc<Lane>, books: BTreeMap<Side, Arc<Book>>, admin: Admin) -> Self {
-        Observer { title, total, direct, books, admin, connection: None, brokers: Vec::new(), last: None }
+    pub(super) fn new(title: String, direct: Arc<Lane>, books: BTreeMap<Side, Arc<Book>>, admin: Admin) -> Self {
+        Observer { title, direct, books, admin, connection: None, brokers: Vec::new(), last: None }
     }
 
     /// The picture now.
-    pub(super) async fn picture(&mut self, elapsed: Duration, doing: &str) -> Picture {
+    pub(super) async fn picture(&mut self, moment: Moment) -> Picture {
         self.look_at_brokers().await;
+        let ledger = self.admin.ledger().await;
         let gauges = self.admin.gauges().await;
         let now = Instant::now();
         let last = self.last.take();
@@ -55,7 +70,7 @@ impl Observer {
                 let before = last.as_ref().and_then(|last| last.acknowledged.get(&(side, kind)).copied());
                 acknowledged.insert((side, kind), page.acknowledged);
                 let (p50, p99) = (page.recent.quantile(0.5), page.recent.quantile(0.99));
-                KindRow { kind, per_second: rate(page.acknowledged, before), p50, p99, errors: page.errors.values().sum() }
+                KindRow { kind, per_second: rate(page.acknowledged, before), p50, p99, errors: page.errors.seen.values().sum() }
             };
             let kinds = Kind::ALL.into_iter().map(kind_row).collect();
             let before = last.as_ref().and_then(|last| last.read.get(&side).copied());
@@ -68,12 +83,11 @@ impl Observer {
         self.last = Some(Last { at: now, acknowledged, read, gauges });
         Picture {
             title: self.title.clone(),
-            elapsed: elapsed.min(self.total),
-            total: self.total,
-            doing: doing.to_owned(),
-            brokers: self.brokers.clone(),
+            brokers: self.brokers.iter().cloned().map(|broker| broker.marked(moment.away)).collect(),
+            moment,
             sides,
             leeward,
+            ledger,
         }
     }
 
@@ -83,7 +97,7 @@ impl Observer {
         let row = |broker: &crate::admin::status::BrokerStatus| {
             let leads = leaders.as_ref().map(|leaders| leaders.iter().filter(|leader| **leader == broker.node_id).count());
             let (address, virtual_broker) = (broker.upstream.clone(), broker.virtual_broker.clone());
-            BrokerRow { node_id: broker.node_id, address, virtual_broker, leads, is_up: broker.reachable }
+            BrokerRow { node_id: broker.node_id, address, virtual_broker, leads, state: if broker.reachable { "up" } else { "DOWN" } }
         };
         self.brokers = status.cluster.brokers.iter().map(row).collect();
     }
@@ -107,7 +121,7 @@ fn group_row(pages: &Pages, per_second: f64) -> GroupRow {
     let group = &pages.group;
     let members = group.members.values().filter(|member| member.joined).count();
     let (p50, p99) = (group.recent.quantile(0.5), group.recent.quantile(0.99));
-    GroupRow { members, per_second, p50, p99, lag: group.lag.values().sum(), errors: group.errors.values().sum() }
+    GroupRow { members, per_second, p50, p99, lag: group.lag.values().sum(), errors: group.errors.seen.values().sum() }
 }
 
 fn leeward_row(gauges: &Gauges, last: Option<&Last>, seconds: Option<f64>) -> LeewardRow {

@@ -1,4 +1,7 @@
-//! The demo from its first line to its last: start, settle, go through the plan, prove, end.
+//! The demo from its first line to its last: start, settle, show, prove, end.
+
+mod steady;
+mod telling;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -6,57 +9,51 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until, timeout};
+use tokio::time::timeout;
 
 use super::audit::{Audit, Source};
 use super::book::Book;
 use super::child::Scrap;
-use super::client::{ClientError, Connection, Topology, create_topic};
+use super::client::ClientError;
 use super::cluster::Cluster;
 use super::front::{Front, Gauges};
-use super::load::{Orders, PARTITIONS, Pace, Side, Step, plan};
+use super::load::{Orders, Side};
 use super::observe::Observer;
 use super::screen::Screen;
+use super::setup::make_topic;
 use super::signals::Signals;
 use super::traffic::{Lane, Traffic};
 use super::view::{self, Summary};
-use super::{DemoError, Options, Verdict};
+use super::{DemoError, Options, Show, Verdict};
 
 /// Between two pictures on a terminal.
 const FRAME: Duration = Duration::from_millis(500);
-/// Between two lines elsewhere, for a demo of ten times as long.
-const LINE_MIN: Duration = Duration::from_secs(1);
-const LINE_MAX: Duration = Duration::from_secs(5);
 /// How long clients may take until producers have their ids and groups their partitions.
 const SETTLE_LIMIT: Duration = Duration::from_secs(60);
-/// How long what is in flight, unread or uncommitted at the end may take: a request's own timeout and a little.
-const FINISH_LIMIT: Duration = Duration::from_secs(35);
-/// Between two looks at something that tells nothing by itself.
-const LOOK: Duration = Duration::from_millis(20);
-/// A topic of the demo keeps so much in each partition on real brokers, however long the demo is.
-const RETENTION: [(&str, &str); 3] = [("min.insync.replicas", "2"), ("segment.bytes", "67108864"), ("retention.bytes", "536870912")];
-
-/// Another broker is the controller.
-const NOT_CONTROLLER: i16 = 41;
+/// How long what is in flight at the end may take: a request's own timeout and a little.
+const PRODUCE_LIMIT: Duration = Duration::from_secs(35);
+/// How long a leader may be away when the logs are read, which is so only after Ctrl-C: a crashed one is replaced within 10 s, a lone broker back within 20 s.
+const AUDIT_LIMIT: Duration = Duration::from_secs(30);
+/// How long a group may take to read the rest.
+const CONSUME_LIMIT: Duration = Duration::from_secs(30);
+/// How long it may take to commit and leave.
+const LEAVE_LIMIT: Duration = Duration::from_secs(15);
 
 /// See [`super::run`].
 pub(super) async fn run(options: &Options, screen: &mut Screen) -> Result<Verdict, DemoError> {
     let mut signals = Signals::new().map_err(|error| DemoError::System { what: "signal handlers", error })?;
     let scrap = Scrap::new().map_err(|error| DemoError::System { what: "a directory for logs", error })?;
-    let cluster = tokio::select! {
-        cluster = Cluster::start(options.kafka.as_deref(), &scrap.path, screen) => cluster?,
+    let mut cluster = tokio::select! {
+        cluster = Cluster::start(options, &scrap.path, screen) => cluster?,
         () = signals.next() => return Err(DemoError::Interrupted),
     };
     let shown = tokio::select! {
         // The cluster is ended in its order whatever came of the show.
-        shown = in_front_of(&cluster, options, &scrap, screen) => shown,
+        shown = in_front_of(&cluster, &scrap, screen) => shown,
         () = signals.next() => Err(DemoError::Interrupted),
     };
     let verdict = match shown {
-        Ok(stage) => {
-            let verdict = stage.play(&cluster, options, screen, &mut signals).await;
-            Ok(verdict)
-        }
+        Ok(stage) => Ok(stage.play(&mut cluster, options, screen, &mut signals).await),
         Err(error) => Err(error),
     };
     screen.wipe();
@@ -69,6 +66,7 @@ struct Stage {
     front: Front,
     direct: Traffic,
     leeward: Traffic,
+    books: BTreeMap<Side, Arc<Book>>,
     orders: watch::Sender<Orders>,
     audit: Audit,
     observer: Observer,
@@ -77,7 +75,7 @@ struct Stage {
     taking: Option<(Orders, Instant)>,
 }
 
-async fn in_front_of(cluster: &Cluster, options: &Options, scrap: &Scrap, screen: &mut Screen) -> Result<Stage, DemoError> {
+async fn in_front_of(cluster: &Cluster, scrap: &Scrap, screen: &mut Screen) -> Result<Stage, DemoError> {
     let epoch = Instant::now();
     let brokers: Vec<SocketAddr> = cluster.brokers().into_iter().map(|(_, address)| address).collect();
     let client = |what| move |error: ClientError| DemoError::Client { what, error: error.to_string() };
@@ -103,154 +101,93 @@ async fn in_front_of(cluster: &Cluster, options: &Options, scrap: &Scrap, screen
         Cluster::Kafka(_) => Source::Brokers(Arc::clone(&direct.lane)),
     };
     let audit = Audit::new(source, books.clone());
-    let observer = Observer::new(cluster.title(), options.lasts, Arc::clone(&direct.lane), books, front.admin());
+    let observer = Observer::new(cluster.title(), Arc::clone(&direct.lane), books.clone(), front.admin());
     let before = front.admin().gauges().await.unwrap_or_default();
-    Ok(Stage { front, direct, leeward, orders, audit, observer, before, taking: None })
+    Ok(Stage { front, direct, leeward, books, orders, audit, observer, before, taking: None })
 }
 
 impl Stage {
-    /// Goes through the plan, finishes, and shows what came of it.
-    async fn play(mut self, cluster: &Cluster, options: &Options, screen: &mut Screen, signals: &mut Signals) -> Verdict {
+    /// Shows what is asked for, finishes, and says what came of it.
+    async fn play(mut self, cluster: &mut Cluster, options: &Options, screen: &mut Screen, signals: &mut Signals) -> Verdict {
         let mut summary = Summary::new(cluster.title());
         let began = Instant::now();
-        summary.interrupted = tokio::select! {
-            () = self.go_through(options, screen, &mut summary) => false,
-            () = signals.next() => true,
+        summary.interrupted = match options.show {
+            Show::Steady(lasts) => tokio::select! {
+                () = self.go_through(lasts, screen, &mut summary) => false,
+                () = signals.next() => true,
+            },
+            Show::Story { within } => tokio::select! {
+                () = self.tell(cluster, options.is_upgrade(), within, screen, &mut summary) => false,
+                () = signals.next() => true,
+            },
         };
         self.note_taken(&mut summary);
-        summary.lasted = began.elapsed().min(options.lasts);
+        summary.lasted = match options.show {
+            Show::Steady(lasts) => began.elapsed().min(lasts),
+            Show::Story { .. } => began.elapsed(),
+        };
         if !screen.is_live() || summary.interrupted {
-            screen.line("finishing what is in flight");
+            screen.line("finishing what is in flight, and reading everything back");
         }
         let after = self.front.admin().gauges().await;
-        let finished = tokio::select! {
-            finished = timeout(FINISH_LIMIT, self.finish()) => finished.unwrap_or_else(|_| vec![format!("the clients did not finish within {FINISH_LIMIT:?}")]),
-            () = signals.next() => vec!["it was interrupted while it finished".to_owned()],
+        let interrupted = tokio::select! {
+            () = self.finish(&mut summary) => false,
+            () = signals.next() => true,
         };
-        summary.troubles.extend(finished);
-        if let Some(after) = after {
-            let cpu = after.cpu_seconds - self.before.cpu_seconds;
-            summary.note_leeward(
-                after.requests.saturating_sub(self.before.requests),
-                cpu,
-                after.own_time_since(&self.before, 0.5),
-                after.own_time_since(&self.before, 0.99),
-            );
+        if interrupted {
+            summary.trouble(None, "it was interrupted while it finished".to_owned());
         }
-        for traffic in [&self.direct, &self.leeward] {
-            summary.note_side(traffic.lane.side, &traffic.lane.book.pages());
-        }
+        self.note(&mut summary, after).await;
         // The clients go before what they talk to.
         drop((self.direct, self.leeward, self.audit, self.observer));
         if let Err(trouble) = self.front.end().await {
-            summary.troubles.push(trouble);
+            summary.trouble(Some(Side::Leeward), trouble);
         }
         screen.wipe();
         screen.line(&view::summary(&summary));
         summary.verdict()
     }
 
-    async fn go_through(&mut self, options: &Options, screen: &mut Screen, summary: &mut Summary) {
-        let began = Instant::now();
-        let every = if screen.is_live() { FRAME } else { (options.lasts / 10).clamp(LINE_MIN, LINE_MAX) };
-        let mut frames = interval(every);
-        frames.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        if !screen.is_live() {
-            frames.reset();
-            // Rates count from here.
-            let _first = self.observer.picture(Duration::ZERO, "").await;
-        }
-        for step in plan(options.lasts) {
-            self.take(step, began, &mut frames, screen).await;
-            self.note_taken(summary);
-            // A rest between two steps lets what is in flight end in its own step; the logs are read meanwhile, where that disturbs nobody's figures.
-            self.orders.send_replace(Orders::default());
-            if let Err(error) = self.audit.advance().await {
-                summary.troubles.push(error.to_string());
-                return;
-            }
-        }
-    }
-
-    async fn take(&mut self, step: Step, began: Instant, frames: &mut tokio::time::Interval, screen: &mut Screen) {
-        self.orders.send_replace(step.orders);
-        self.taking = Some((step.orders, Instant::now()));
-        let over = sleep_until(tokio::time::Instant::now() + step.lasts);
-        tokio::pin!(over);
-        loop {
-            tokio::select! {
-                () = &mut over => return,
-                _ = frames.tick() => {
-                    let picture = self.observer.picture(began.elapsed(), doing(&step.orders)).await;
-                    if screen.is_live() {
-                        screen.draw(&view::live(&picture, screen.width()));
-                    } else {
-                        screen.line(&view::plain(&picture));
-                    }
-                }
-            }
-        }
-    }
-
-    /// A step has ended, or was cut short.
-    fn note_taken(&mut self, summary: &mut Summary) {
-        if let Some((orders, since)) = self.taking.take() {
-            summary.note_step(&Step { orders, lasts: since.elapsed() });
-        }
-    }
-
-    /// Lets everything that was begun come to its end: answers, reading, commits. Returns what did not.
-    async fn finish(&mut self) -> Vec<String> {
+    /// Lets everything that was begun come to its end: answers, reading, commits. Notes what did not.
+    async fn finish(&mut self, summary: &mut Summary) {
+        let now = Instant::now();
+        self.books.values().for_each(|book| book.pages().expect_nothing(now));
         self.orders.send_replace(Orders { end: true, ..Orders::default() });
-        tokio::join!(self.direct.produced(), self.leeward.produced());
-        if let Err(error) = self.audit.advance().await {
-            return vec![error.to_string()];
-        }
-        tokio::join!(self.direct.consumed(), self.leeward.consumed());
-        tokio::join!(self.direct.left(), self.leeward.left());
-        Vec::new()
-    }
-}
-
-fn doing(orders: &Orders) -> &'static str {
-    match (orders.direct, orders.leeward) {
-        (None, None) => "rest",
-        (Some(Pace::Warm), _) | (_, Some(Pace::Warm)) => "warming up",
-        (Some(Pace::Full), None) => "full speed, direct",
-        (None, Some(Pace::Full)) => "full speed, through Leeward",
-        (Some(Pace::Full), Some(_)) | (Some(_), Some(Pace::Full)) => "full speed, both at once",
-        (Some(Pace::Steady), Some(Pace::Steady)) => "steady load, both at once",
-        (Some(Pace::Steady), None) | (None, Some(Pace::Steady)) => "steady load, one side",
-    }
-}
-
-/// Makes a topic and waits until every broker knows its leaders and all replicas are in sync.
-async fn make_topic(brokers: &[SocketAddr], topic: &'static str) -> Result<(), ClientError> {
-    let mut connections = Vec::new();
-    for &address in brokers {
-        connections.push(Connection::open(address, "demo-setup").await?);
-    }
-    let replicas = i16::try_from(brokers.len()).unwrap_or(i16::MAX);
-    let mut made = Err(ClientError::Closed);
-    for connection in &mut connections {
-        made = create_topic(connection, topic, PARTITIONS, replicas, &RETENTION).await;
-        // Where ZooKeeper keeps the metadata, only one broker makes topics.
-        if made.as_ref().err().and_then(ClientError::code) != Some(NOT_CONTROLLER) {
-            break;
-        }
-    }
-    made?;
-    let known = async {
-        for connection in &mut connections {
-            loop {
-                let topology = Topology::ask(connection, topic).await?;
-                if topology.in_sync && topology.leaders.len() == topology.partitions {
-                    break;
-                }
-                sleep(LOOK).await;
+        let ended = |limit: Duration, what: &'static str| move |ended: Result<(), _>| ended.err().map(|_| format!("{what} within {limit:?}"));
+        let mut note = |direct: Option<String>, leeward: Option<String>| {
+            for (side, said) in [(Side::Direct, direct), (Side::Leeward, leeward)] {
+                said.into_iter().for_each(|said| summary.trouble(Some(side), said));
             }
+        };
+        let (direct, leeward) = tokio::join!(timeout(PRODUCE_LIMIT, self.direct.produced()), timeout(PRODUCE_LIMIT, self.leeward.produced()));
+        let unanswered = ended(PRODUCE_LIMIT, "the producers did not get their last answers");
+        note(unanswered(direct.map_err(drop)), unanswered(leeward.map_err(drop)));
+        let audited = self.audit.complete(AUDIT_LIMIT).await;
+        let (direct, leeward) = tokio::join!(timeout(CONSUME_LIMIT, self.direct.consumed()), timeout(CONSUME_LIMIT, self.leeward.consumed()));
+        let unread = ended(CONSUME_LIMIT, "the group did not read the rest");
+        note(unread(direct.map_err(drop)), unread(leeward.map_err(drop)));
+        let (direct, leeward) = tokio::join!(timeout(LEAVE_LIMIT, self.direct.left()), timeout(LEAVE_LIMIT, self.leeward.left()));
+        let stayed = ended(LEAVE_LIMIT, "the group did not commit and leave");
+        note(stayed(direct.map_err(drop)), stayed(leeward.map_err(drop)));
+        if let Err(error) = audited {
+            summary.trouble(None, error.to_string());
         }
-        Ok(())
-    };
-    timeout(SETTLE_LIMIT, known).await.map_err(|_| ClientError::TimedOut)?
+    }
+
+    async fn note(&self, summary: &mut Summary, after: Option<Gauges>) {
+        if let Some(after) = after {
+            let (requests, cpu) = (after.requests.saturating_sub(self.before.requests), after.cpu_seconds - self.before.cpu_seconds);
+            summary.note_leeward(requests, cpu, after.own_time_since(&self.before, 0.5), after.own_time_since(&self.before, 0.99));
+        }
+        if summary.is_story() {
+            if summary.interrupted {
+                // It may be closed already, or was never open.
+                let _closed = self.front.admin().close_window("the demo was interrupted").await;
+            }
+            summary.note_ledger(self.front.admin().ledger().await);
+        }
+        for (&side, book) in &self.books {
+            summary.note_side(side, &book.pages());
+        }
+    }
 }

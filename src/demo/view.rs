@@ -10,10 +10,12 @@ mod tests;
 
 use std::time::Duration;
 
+use super::front::Ledger;
 use super::load::Kind;
+use super::observe::Moment;
 
 pub(super) use live::live;
-pub(super) use plain::plain;
+pub(super) use plain::{plain, said};
 pub(super) use summary::{Summary, summary};
 
 /// What goes on at one moment. Rates are since the last picture.
@@ -21,14 +23,14 @@ pub(super) use summary::{Summary, summary};
 pub(super) struct Picture {
     /// What Leeward stands in front of.
     pub(super) title: String,
-    pub(super) elapsed: Duration,
-    pub(super) total: Duration,
-    pub(super) doing: String,
+    pub(super) moment: Moment,
     pub(super) brokers: Vec<BrokerRow>,
     /// Direct, then Leeward.
     pub(super) sides: Vec<SidePicture>,
     /// `None` while its admin endpoint does not answer.
     pub(super) leeward: Option<LeewardRow>,
+    /// `None` while it has nothing to tell of.
+    pub(super) ledger: Option<Ledger>,
 }
 
 #[derive(Debug, Clone)]
@@ -38,7 +40,17 @@ pub(super) struct BrokerRow {
     pub(super) virtual_broker: String,
     /// Partitions of the demo that it leads; `None` where nobody said.
     pub(super) leads: Option<usize>,
-    pub(super) is_up: bool,
+    pub(super) state: &'static str,
+}
+
+impl BrokerRow {
+    /// With what is known of the broker that is away. Leeward finds out about it for itself, a moment later.
+    pub(super) fn marked(self, away: Option<(i32, &'static str)>) -> Self {
+        match away {
+            Some((node_id, state)) if node_id == self.node_id => BrokerRow { state, ..self },
+            _ => self,
+        }
+    }
 }
 
 #[derive(Debug, Clone)]

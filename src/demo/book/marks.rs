@@ -12,20 +12,22 @@ pub(super) struct Marks {
 const NUMBERS_MAX: u64 = 1 << 32;
 
 impl Marks {
-    pub(super) fn mark(&mut self, number: u64) {
+    /// Returns whether it was not marked before.
+    pub(super) fn mark(&mut self, number: u64) -> bool {
         let word = usize::try_from(number.min(NUMBERS_MAX) / 64).unwrap_or(usize::MAX);
         if word >= self.words.len() {
             self.words.resize(word + 1, 0);
         }
         let bit = 1 << (number % 64);
-        if let Some(word) = self.words.get_mut(word) {
-            if *word & bit == 0 {
-                self.count += 1;
-            } else {
-                self.again += 1;
-            }
-            *word |= bit;
+        let Some(word) = self.words.get_mut(word) else { return false };
+        let is_new = *word & bit == 0;
+        if is_new {
+            self.count += 1;
+        } else {
+            self.again += 1;
         }
+        *word |= bit;
+        is_new
     }
 
     /// Different numbers.

@@ -70,8 +70,7 @@ impl Release {
     /// # Errors
     /// What is wrong with the version, in a sentence.
     pub(super) fn parse(version: &str) -> Result<Self, String> {
-        let numbers: Option<Vec<u32>> = version.split('.').map(|number| number.parse().ok()).collect();
-        let Some([major, minor, _patch]) = numbers.and_then(|numbers| <[u32; 3]>::try_from(numbers).ok()) else {
+        let Some([major, minor, _patch]) = numbers(version) else {
             return Err(format!("\"{version}\" is not a version of Kafka; write three numbers, such as --kafka 4.3.1"));
         };
         let number = (major, minor);
@@ -94,15 +93,55 @@ impl Release {
         })
     }
 
+    /// What brokers of this release can be upgraded to, one after the other.
+    ///
+    /// # Errors
+    /// Why not, in a sentence.
+    pub(super) fn upgrade_to(&self, version: &str) -> Result<Release, String> {
+        let target = Release::parse(version)?;
+        let (from, to) = (&self.version, &target.version);
+        if target.quorum != Quorum::ZooKeeper || self.quorum != Quorum::ZooKeeper {
+            return Err(format!(
+                "the demo upgrades releases that keep their metadata in ZooKeeper (2.1 to 3.2), and {from} to {to} is another road; write --kafka 2.1.0 --upgrade-to 2.6.3"
+            ));
+        }
+        if numbers(to) <= numbers(from) {
+            return Err(format!("Kafka {to} is not later than {from}; write a later one, such as --kafka 2.1.0 --upgrade-to 2.6.3"));
+        }
+        Ok(target)
+    }
+
+    /// Its line, as protocol and message format versions are called: `2.1`.
+    pub(super) fn line(&self) -> String {
+        self.version.rsplit_once('.').map_or_else(|| self.version.clone(), |(line, _patch)| line.to_owned())
+    }
+
     /// The Java to recommend.
     pub(super) fn recommended_java(&self) -> u32 {
         if *self.java.end() < 17 { 11 } else { 17 }
     }
 }
 
+/// The three numbers of a version.
+fn numbers(version: &str) -> Option<[u32; 3]> {
+    let numbers: Option<Vec<u32>> = version.split('.').map(|number| number.parse().ok()).collect();
+    numbers.and_then(|numbers| numbers.try_into().ok())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn upgrades_go_forward_and_stay_with_zookeeper() {
+        let old = Release::parse("2.1.0").unwrap();
+        assert_eq!(old.line(), "2.1");
+        assert_eq!(old.upgrade_to("2.6.3"), Release::parse("2.6.3"));
+        for (version, said) in [("2.1.0", "not later"), ("4.3.1", "another road"), ("2.6", "is not a version")] {
+            assert!(old.upgrade_to(version).is_err_and(|error| error.contains(said)), "{version}");
+        }
+        assert!(Release::parse("2.10.0").unwrap().upgrade_to("2.9.9").is_err(), "numbers, not texts");
+    }
 
     #[test]
     fn releases_differ_in_what_they_need() {

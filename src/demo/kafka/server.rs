@@ -1,6 +1,6 @@
 //! The servers of a cluster: their properties and their processes.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -41,7 +41,7 @@ impl Role {
 pub(super) struct Plan {
     quorum: Quorum,
     java: Java,
-    class_path: OsString,
+    jars: PathBuf,
     logging: String,
     directory: PathBuf,
     /// The quorum's; the brokers' follow.
@@ -56,8 +56,8 @@ impl Plan {
         let file = directory.join("logging.properties");
         std::fs::write(&file, text)?;
         let logging = format!("-D{property}=file:{}", file.display());
-        let class_path = jars.join("*").into_os_string();
-        let plan = Plan { quorum: release.quorum, java, class_path, logging, directory: directory.to_owned(), first_port, cluster_id: new_cluster_id() };
+        let plan =
+            Plan { quorum: release.quorum, java, jars: jars.to_owned(), logging, directory: directory.to_owned(), first_port, cluster_id: new_cluster_id() };
         for role in plan.brokers().chain([Role::Quorum]) {
             std::fs::create_dir_all(plan.home(role))?;
             std::fs::write(plan.properties_file(role), plan.properties(role))?;
@@ -81,7 +81,7 @@ impl Plan {
     pub(super) async fn format(&self, role: Role) -> Result<(), DemoError> {
         let properties = self.properties_file(role);
         let arguments = ["kafka.tools.StorageTool".as_ref(), "format".as_ref(), "-t".as_ref(), self.cluster_id.as_ref(), "-c".as_ref(), properties.as_os_str()];
-        let mut tool = self.java("-Xmx128m", &arguments, role, "format.log").map_err(|error| DemoError::System { what: "java", error })?;
+        let mut tool = self.java(&self.jars, "-Xmx128m", &arguments, role, "format.log").map_err(|error| DemoError::System { what: "java", error })?;
         match timeout(FORMAT_LIMIT, tool.exited()).await {
             Ok(0) => Ok(()),
             Ok(code) => Err(DemoError::Kafka(format!("a data directory could not be formatted (exit code {code}); it said:\n{}", tool.last_words(LAST_WORDS)))),
@@ -91,19 +91,32 @@ impl Plan {
         }
     }
 
+    /// Starts a broker on the jars of a later release, with its data. As long as some brokers are of `pinned`, the line before (such as `2.1`), all of them speak
+    /// and write as it does; without pins the new release's own versions are in force, and there is no way back.
+    pub(super) fn start_upgraded(&self, role: Role, jars: &Path, pinned: Option<&str>) -> io::Result<Supervised> {
+        let pins = pinned.map_or_else(String::new, |line| format!("inter.broker.protocol.version={line}\nlog.message.format.version={line}\n"));
+        std::fs::write(self.properties_file(role), self.properties(role) + &pins)?;
+        self.start_on(role, jars)
+    }
+
     pub(super) fn start(&self, role: Role) -> io::Result<Supervised> {
+        self.start_on(role, &self.jars)
+    }
+
+    fn start_on(&self, role: Role, jars: &Path) -> io::Result<Supervised> {
         let class = match (role, self.quorum) {
             (Role::Quorum, Quorum::ZooKeeper) => "org.apache.zookeeper.server.quorum.QuorumPeerMain",
             (Role::Quorum, Quorum::KRaft) | (Role::Broker(_), _) => "kafka.Kafka",
         };
         let heap = if role == Role::Quorum { "-Xmx256m" } else { "-Xmx400m" };
-        self.java(heap, &[class.as_ref(), self.properties_file(role).as_os_str()], role, "server.log")
+        self.java(jars, heap, &[class.as_ref(), self.properties_file(role).as_os_str()], role, "server.log")
     }
 
-    fn java(&self, heap: &str, arguments: &[&OsStr], role: Role, log: &str) -> io::Result<Supervised> {
+    fn java(&self, jars: &Path, heap: &str, arguments: &[&OsStr], role: Role, log: &str) -> io::Result<Supervised> {
         // The simple collector: these servers live for a minute and share the cores with everything else.
         let options = [heap, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-Dzookeeper.jmx.log4j.disable=true", &self.logging, "-cp"];
-        let argv = std::iter::once(self.java.program.as_os_str()).chain(options.map(OsStr::new)).chain([self.class_path.as_os_str()]);
+        let class_path = jars.join("*");
+        let argv = std::iter::once(self.java.program.as_os_str()).chain(options.map(OsStr::new)).chain([class_path.as_os_str()]);
         Supervised::start(argv.chain(arguments.iter().copied()), &self.home(role).join(log))
     }
 

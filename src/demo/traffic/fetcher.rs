@@ -24,7 +24,7 @@ pub(super) async fn run(lane: Arc<Lane>, partition: i32, mut offset: i64, positi
             Ok(connection) => read(&lane, partition, &mut offset, connection, &positions).await,
             Err(error) => error,
         };
-        lane.book.group_error(error.label());
+        lane.book.group_error(&error);
         tokio::time::sleep(RETRY_BACKOFF).await;
     }
 }

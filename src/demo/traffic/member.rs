@@ -1,11 +1,13 @@
 //! A member of a classic consumer group: FindCoordinator, JoinGroup, SyncGroup, Heartbeat, OffsetFetch, OffsetCommit, LeaveGroup.
 
+mod assignment;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use kafka_protocol::messages::consumer_protocol_assignment::{ConsumerProtocolAssignment, TopicPartition};
 use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use kafka_protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
@@ -15,7 +17,7 @@ use kafka_protocol::messages::{
     ConsumerProtocolSubscription, FindCoordinatorRequest, GroupId, HeartbeatRequest, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest,
     OffsetCommitRequest, OffsetFetchRequest, SyncGroupRequest,
 };
-use kafka_protocol::protocol::{Encodable, StrBytes};
+use kafka_protocol::protocol::StrBytes;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
@@ -23,12 +25,12 @@ use tokio_util::sync::CancellationToken;
 use super::fetcher::{self, Positions};
 use super::{Lane, RETRY_BACKOFF};
 use crate::demo::book::MemberPage;
-use crate::demo::client::{ClientError, Connection, check_code, topic_name};
-use crate::demo::load::PARTITIONS;
-use crate::wire::{Cursor, WireError};
+use crate::demo::client::{ClientError, Connection, REBALANCE_IN_PROGRESS, check_code, topic_name};
+use crate::wire::WireError;
+use assignment::{assigned, share_of, with_version};
 
 /// `session.timeout.ms`.
-const SESSION_TIMEOUT_MS: i32 = 10_000;
+const SESSION_TIMEOUT_MS: i32 = 45_000;
 /// How long a rebalance waits for members (`max.poll.interval.ms`).
 const REBALANCE_TIMEOUT_MS: i32 = 10_000;
 /// Between two heartbeats: a rebalance is heard of so soon.
@@ -37,7 +39,8 @@ const HEARTBEAT: Duration = Duration::from_millis(500);
 const COMMIT_EVERY: u32 = 2;
 const PROTOCOL_TYPE: &str = "consumer";
 const ASSIGNOR: &str = "range";
-const REBALANCE_IN_PROGRESS: i16 = 27;
+/// The coordinator has forgotten the member.
+const UNKNOWN_MEMBER_ID: i16 = 25;
 const MEMBER_ID_REQUIRED: i16 = 79;
 /// The coordinator loads, is not known yet, or is another one: what a group meets when it is young or its broker goes.
 const COORDINATOR: [i16; 3] = [14, 15, 16];
@@ -53,7 +56,7 @@ pub(super) async fn run(lane: Arc<Lane>, index: usize, leave: CancellationToken)
             Ok(()) => {}
             // A group that is young has to find its coordinator: that is no error of anybody's.
             Err(error) if member.generation < 0 && error.code().is_some_and(|code| COORDINATOR.contains(&code)) => {}
-            Err(error) => member.lane.book.group_error(error.label()),
+            Err(error) => member.lane.book.group_error(&error),
         }
         member.show(false);
         tokio::select! {
@@ -75,11 +78,9 @@ struct Member {
 }
 
 impl Member {
-    /// Finds the coordinator, joins, and stays until told to leave or until something goes wrong.
+    /// Finds the coordinator, joins, and stays until told to leave or until something goes wrong that ends the membership.
     async fn be_one(&mut self, leave: &CancellationToken) -> Result<(), ClientError> {
-        let client_id = format!("demo-{}", self.lane.side.group());
-        let address = self.find_coordinator(&client_id).await?;
-        let mut connection = Connection::open(address, &client_id).await?;
+        let mut connection = self.to_coordinator().await?;
         loop {
             let joined = tokio::select! {
                 // A join may wait for the other member; whoever leaves meanwhile just goes.
@@ -94,7 +95,41 @@ impl Member {
             match outcome {
                 // Another member came or went: join again, as the same member. That is how groups work, and no error.
                 Err(error) if error.code() == Some(REBALANCE_IN_PROGRESS) => {}
-                other => return other,
+                Err(error) => {
+                    if error.code() == Some(UNKNOWN_MEMBER_ID) {
+                        self.id = StrBytes::default();
+                    }
+                    return Err(error);
+                }
+                Ok(()) => return Ok(()),
+            }
+        }
+    }
+
+    async fn to_coordinator(&self) -> Result<Connection, ClientError> {
+        let client_id = format!("demo-{}", self.lane.side.group());
+        let address = self.find_coordinator(&client_id).await?;
+        Connection::open(address, &client_id).await
+    }
+
+    /// Gets over the loss of the coordinator or its move, as client libraries do: finds it and connects again, and is the same member still.
+    ///
+    /// # Errors
+    /// What it was, when it was anything else.
+    async fn get_over(&self, connection: &mut Connection, error: ClientError) -> Result<(), ClientError> {
+        let mut error = error;
+        loop {
+            if !error.is_retriable() || error.code() == Some(REBALANCE_IN_PROGRESS) {
+                return Err(error);
+            }
+            self.lane.book.group_error(&error);
+            sleep(RETRY_BACKOFF).await;
+            match self.to_coordinator().await {
+                Ok(found) => {
+                    *connection = found;
+                    return Ok(());
+                }
+                Err(next) => error = next,
             }
         }
     }
@@ -117,11 +152,7 @@ impl Member {
                 self.id = answer.member_id;
                 continue;
             }
-            if let Err(error) = check_code("JoinGroup", answer.error_code) {
-                // Whatever it was, the next attempt begins as a new member.
-                self.id = StrBytes::default();
-                return Err(error);
-            }
+            check_code("JoinGroup", answer.error_code)?;
             break answer;
         };
         self.id = joined.member_id.clone();
@@ -155,7 +186,12 @@ impl Member {
 
     /// Reads what is assigned, shows that it lives, and commits.
     async fn stay(&mut self, connection: &mut Connection, leave: &CancellationToken) -> Result<(), ClientError> {
-        let offsets = self.committed(connection).await?;
+        let offsets = loop {
+            match self.committed(connection).await {
+                Ok(offsets) => break offsets,
+                Err(error) => self.get_over(connection, error).await?,
+            }
+        };
         self.positions = Positions::default();
         self.has_committed = false;
         // Aborted when dropped: nothing is read for a partition that may be another's.
@@ -172,21 +208,40 @@ impl Member {
                 _ = beat.tick() => {}
                 () = leave.cancelled() => {
                     fetchers.shutdown().await;
-                    self.commit(connection).await?;
+                    self.commit_surely(connection).await?;
                     return self.leave(connection).await;
                 }
             }
-            let request = HeartbeatRequest::default().with_group_id(self.group()).with_generation_id(self.generation).with_member_id(self.id.clone());
-            let alive = check_code("Heartbeat", connection.ask(&request).await?.error_code);
+            let alive = self.heartbeat(connection).await;
+            let alive = match alive {
+                Err(error) if error.code() != Some(REBALANCE_IN_PROGRESS) => {
+                    self.get_over(connection, error).await?;
+                    continue;
+                }
+                other => other,
+            };
             if alive.is_err() {
                 fetchers.shutdown().await;
             }
             beats += 1;
             if alive.is_err() || beats.is_multiple_of(COMMIT_EVERY) {
-                self.commit(connection).await?;
+                self.commit_surely(connection).await?;
             }
             alive?;
         }
+    }
+
+    async fn heartbeat(&self, connection: &mut Connection) -> Result<(), ClientError> {
+        let request = HeartbeatRequest::default().with_group_id(self.group()).with_generation_id(self.generation).with_member_id(self.id.clone());
+        check_code("Heartbeat", connection.ask(&request).await?.error_code)
+    }
+
+    /// Commits, wherever the coordinator goes meanwhile.
+    async fn commit_surely(&mut self, connection: &mut Connection) -> Result<(), ClientError> {
+        while let Err(error) = self.commit(connection).await {
+            self.get_over(connection, error).await?;
+        }
+        Ok(())
     }
 
     async fn committed(&self, connection: &mut Connection) -> Result<BTreeMap<i32, i64>, ClientError> {
@@ -245,66 +300,5 @@ impl Member {
 
     fn group(&self) -> GroupId {
         GroupId(self.text())
-    }
-}
-
-/// The partitions of the member at `place` among `members`: as `RangeAssignor` gives them.
-fn share_of(place: usize, members: usize) -> Vec<i32> {
-    let all: Vec<i32> = (0..PARTITIONS).collect();
-    let (each, more) = (all.len() / members.max(1), all.len() % members.max(1));
-    let from = place * each + place.min(more);
-    all.into_iter().skip(from).take(each + usize::from(place < more)).collect()
-}
-
-/// What members tell each other begins with its version; 0 is understood by all.
-fn with_version(message: &impl Encodable) -> Result<Bytes, ClientError> {
-    let mut bytes = BytesMut::new();
-    bytes.put_i16(0);
-    message.encode(&mut bytes, 0).map_err(|error| ClientError::Codec { what: "a consumer's metadata", cause: error.to_string() })?;
-    Ok(bytes.freeze())
-}
-
-/// The partitions of `topic` in an assignment (`ConsumerProtocolAssignment.json`), read by hand because it comes from a peer; empty for a member without any.
-fn assigned(assignment: &Bytes, topic: &str) -> Result<Vec<i32>, WireError> {
-    if !assignment.has_remaining() {
-        return Ok(Vec::new());
-    }
-    let mut cursor = Cursor::new(assignment);
-    cursor.i16()?;
-    let mut partitions = Vec::new();
-    for _ in 0..cursor.array_count(false)?.unwrap_or(0) {
-        let is_mine = cursor.string(false)? == topic;
-        for _ in 0..cursor.array_count(false)?.unwrap_or(0) {
-            let partition = cursor.i32()?;
-            if is_mine {
-                partitions.push(partition);
-            }
-        }
-    }
-    Ok(partitions)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn partitions_are_shared_out_once_each() {
-        for members in 1..6 {
-            let all: Vec<i32> = (0..members).flat_map(|place| share_of(place, members)).collect();
-            assert_eq!(all, (0..PARTITIONS).collect::<Vec<_>>(), "{members}");
-        }
-        assert_eq!((share_of(0, 2), share_of(1, 2)), (vec![0, 1], vec![2]));
-    }
-
-    #[test]
-    fn an_assignment_is_read_as_it_is_written() {
-        let of = |topic: &str| TopicPartition::default().with_topic(topic_name(topic)).with_partitions(vec![2, 0]);
-        let bytes = with_version(&ConsumerProtocolAssignment::default().with_assigned_partitions(vec![of("other"), of("mine")])).unwrap();
-        assert_eq!(assigned(&bytes, "mine").unwrap(), [2, 0]);
-        assert_eq!(assigned(&Bytes::new(), "mine").unwrap(), [0_i32; 0]);
-        for cut in 1..bytes.len() - 4 {
-            assert!(assigned(&bytes.slice(..cut), "mine").is_err(), "{cut}");
-        }
     }
 }

@@ -25,6 +25,9 @@ const TIMEOUT_MS: i32 = 30_000;
 /// The broker has the batch already: as good as an acknowledgement.
 const DUPLICATE_SEQUENCE_NUMBER: i16 = 46;
 
+/// So often in a row a batch of an idempotent producer may be refused for good before it is given up.
+const REFUSALS_MAX: usize = 10;
+
 /// A producer's id.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Numbered {
@@ -36,7 +39,9 @@ pub(super) struct Numbered {
 pub(super) async fn run(lane: Arc<Lane>, kind: Kind, partition: i32, numbered: Option<Numbered>, orders: watch::Receiver<Orders>) {
     let client_id = format!("demo-{}", kind.label());
     let due = Instant::now();
-    Producer { lane, kind, partition, numbered, orders, client_id, next: 0, due, pending: VecDeque::new(), is_stale: false }.live().await;
+    let mut producer =
+        Producer { lane, kind, partition, numbered, orders, client_id, next: 0, numbered_from: 0, due, pending: VecDeque::new(), is_stale: false, refusals: 0 };
+    producer.live().await;
 }
 
 struct Producer {
@@ -48,12 +53,16 @@ struct Producer {
     client_id: String,
     /// The number of the next record.
     next: u64,
+    /// The record that has sequence number 0.
+    numbered_from: u64,
     /// When the next batch is due.
     due: Instant,
     /// Sent and not confirmed, in order.
     pending: VecDeque<Pending>,
     /// The leader has moved: what is in flight ends first, then it is looked for.
     is_stale: bool,
+    /// In a row, for good: nothing was acknowledged since.
+    refusals: usize,
 }
 
 struct Pending {
@@ -73,7 +82,7 @@ enum Parted {
 }
 
 impl Producer {
-    async fn live(mut self) {
+    async fn live(&mut self) {
         loop {
             let parted = match self.lane.connect_to_leader(self.partition, &self.client_id).await {
                 Ok(connection) => self.talk(connection).await,
@@ -82,7 +91,7 @@ impl Producer {
             match parted {
                 Parted::End => return,
                 Parted::Stale => self.is_stale = false,
-                Parted::Lost(error) => self.lost(&error),
+                Parted::Lost(error) => self.lost(&error).await,
             }
             if self.orders.borrow().end && self.pending.is_empty() {
                 return;
@@ -140,7 +149,7 @@ impl Producer {
         let value = |number| Stamp { kind: self.kind, pace, number, sent_nanos }.value(self.kind.record_bytes());
         let values: Vec<_> = records.clone().map(value).collect();
         let timestamp = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_millis();
-        let sequence = i32::try_from(records.start % (1 << 31)).unwrap_or(0);
+        let sequence = i32::try_from(records.start.saturating_sub(self.numbered_from) % (1 << 31)).unwrap_or(0);
         let numbering = self.numbered.map(|Numbered { producer_id, epoch }| Numbering { producer_id, epoch, base_sequence: sequence });
         let batch = batch::write(&values, i64::try_from(timestamp).unwrap_or(i64::MAX), numbering);
         // Noted before it is sent: a batch that may have left must be accounted for.
@@ -191,29 +200,53 @@ impl Producer {
         while self.pending.front().is_some_and(|pending| pending.confirmed_by == Some(answer.correlation_id)) {
             let Some(pending) = self.pending.pop_front() else { break };
             let took = (self.kind != Kind::AcksNone).then(|| pending.sent.elapsed());
+            self.refusals = 0;
             self.lane.book.acknowledged(self.kind, self.partition, pending.records, pending.pace, took);
         }
         Ok(())
     }
 
-    /// A refused batch: an idempotent producer sends it and all behind it again on a new connection; the others have no retries.
+    /// A refused batch: an idempotent producer sends it and all behind it again on a new connection; the others have no retries, so its records are given up.
     fn refused(&mut self, error: ClientError) -> Result<(), ClientError> {
         if self.numbered.is_some() {
             return Err(error);
         }
-        self.lane.book.producer_error(self.kind, error.label());
-        self.pending.pop_front();
+        if let Some(pending) = self.pending.pop_front() {
+            self.lane.book.given_up(self.kind, &pending.records, error.label());
+        }
         self.is_stale = true;
         Ok(())
     }
 
-    /// The connection went: what was in flight is an error each, but to an idempotent producer, which sends it again.
-    fn lost(&mut self, error: &ClientError) {
-        self.lane.book.producer_error(self.kind, error.label());
-        if self.numbered.is_none() {
-            for _ in self.pending.drain(..).skip(1) {
-                self.lane.book.producer_error(self.kind, error.label());
+    /// The connection went, or could not be had. What was in flight is given up, but by an idempotent producer, which sends it again. With acks=0 there is nobody
+    /// to tell.
+    async fn lost(&mut self, error: &ClientError) {
+        if self.numbered.is_none() && !self.pending.is_empty() {
+            for pending in self.pending.drain(..) {
+                match self.kind {
+                    Kind::AcksNone => self.lane.book.unanswered(self.kind, self.partition, pending.records),
+                    Kind::AcksLeader | Kind::AcksAll | Kind::Idempotent => self.lane.book.given_up(self.kind, &pending.records, error.label()),
+                }
             }
+            return;
+        }
+        self.lane.book.producer_handled(self.kind, error.label());
+        if self.numbered.is_some() && !error.is_retriable() {
+            self.refusals += 1;
+            if self.refusals >= REFUSALS_MAX {
+                self.begin_anew(error).await;
+            }
+        }
+    }
+
+    /// An idempotent producer whose batches are refused for good, however often it sends them, gives them up and goes on with a new id.
+    async fn begin_anew(&mut self, error: &ClientError) {
+        for pending in self.pending.drain(..) {
+            self.lane.book.given_up(self.kind, &pending.records, error.label());
+        }
+        (self.refusals, self.numbered_from) = (0, self.next);
+        if let Ok(numbered) = self.lane.producer_id().await {
+            self.numbered = Some(numbered);
         }
     }
 

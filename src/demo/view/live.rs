@@ -3,13 +3,17 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::words::{millis, number, rate, seconds, span};
+use super::words::{count, millis, number, rate, seconds, span};
 use super::{BrokerRow, GroupRow, LeewardRow, Picture, SidePicture};
+use crate::admin::report::Counts;
+use crate::demo::observe::Moment;
 
 /// The picture is never wider; a wider terminal stays empty on the right.
 const WIDTH_MAX: usize = 100;
 /// Columns of the first column.
-const NAME: usize = 15;
+const NAME: usize = 14;
+/// Of each side's figures.
+const SIDE: usize = 31;
 const BAR_MAX: usize = 40;
 
 /// Draws in at most `width` columns: what is beyond is cut.
@@ -31,34 +35,37 @@ fn draw(out: &mut String, picture: &Picture, width: usize) -> std::fmt::Result {
         sides(out, direct, leeward)?;
     }
     writeln!(out)?;
-    writeln!(out, "{}", own(picture.leeward.as_ref()))
+    writeln!(out, "{}", own(picture.leeward.as_ref()))?;
+    if let Some(so_far) = picture.ledger.as_ref().filter(|ledger| ledger.restarts > 0 || ledger.counts.holds.begun > 0) {
+        writeln!(out, "         {}", ledger(&so_far.counts))?;
+    }
+    if !picture.moment.said.is_empty() {
+        writeln!(out)?;
+    }
+    picture.moment.said.iter().try_for_each(|said| writeln!(out, "{said}"))
 }
 
 fn progress(picture: &Picture, width: usize) -> String {
-    let left = picture.total.saturating_sub(picture.elapsed);
-    let said = format!(" {} left  {}", seconds(left), picture.doing);
+    let Moment { elapsed, total, share, doing, .. } = &picture.moment;
+    let time = total.map_or_else(|| seconds(*elapsed), |total| format!("{} left", seconds(total.saturating_sub(*elapsed))));
+    let said = format!(" {time}  {doing}");
     let columns = width.saturating_sub(said.chars().count() + 2).clamp(10, BAR_MAX);
-    let done = share(picture.elapsed, picture.total, columns);
+    let done = ((share.clamp(0.0, 1.0) * columns as f64).round() as usize).min(columns);
     format!("[{}{}]{said}", "#".repeat(done), ".".repeat(columns - done))
-}
-
-fn share(elapsed: Duration, total: Duration, of: usize) -> usize {
-    let share = elapsed.as_secs_f64() / total.as_secs_f64().max(f64::MIN_POSITIVE);
-    ((share.clamp(0.0, 1.0) * of as f64).round() as usize).min(of)
 }
 
 fn brokers(out: &mut String, brokers: &[BrokerRow]) -> std::fmt::Result {
     writeln!(out, "{:<NAME$}{:<18}{:<18}{:>6}  state", "broker", "its own address", "virtual broker", "leads")?;
     for broker in brokers {
         let leads = broker.leads.map_or("-".to_owned(), |leads| leads.to_string());
-        let state = if broker.is_up { "up" } else { "DOWN" };
-        writeln!(out, "{:<NAME$}{:<18}{:<18}{leads:>6}  {state}", broker.node_id, broker.address, broker.virtual_broker)?;
+        let BrokerRow { node_id, address, virtual_broker, state, .. } = broker;
+        writeln!(out, "{node_id:<NAME$}{address:<18}{virtual_broker:<18}{leads:>6}  {state}")?;
     }
     Ok(())
 }
 
 fn sides(out: &mut String, direct: &SidePicture, leeward: &SidePicture) -> std::fmt::Result {
-    writeln!(out, "{:<NAME$}---- direct ----------------     ---- through Leeward -------", "")?;
+    writeln!(out, "{:<NAME$}  {:-<w$}     {:-<w$}", "", "---- direct ", "---- through Leeward ", w = SIDE - 2)?;
     writeln!(out, "{:<NAME$}{}   {}", "producers", heading(), heading())?;
     for (left, right) in direct.kinds.iter().zip(&leeward.kinds) {
         let cells = |row: &super::KindRow| cells(&rate(row.per_second), row.p50, row.p99, row.errors);
@@ -67,20 +74,27 @@ fn sides(out: &mut String, direct: &SidePicture, leeward: &SidePicture) -> std::
     let cells = |row: &GroupRow| cells(&rate(row.per_second), row.p50, row.p99, row.errors);
     writeln!(out, "{:<NAME$}{}   {}", "consumer group", cells(&direct.group), cells(&leeward.group))?;
     let members = |row: &GroupRow| format!("{} members, lag {}", row.members, number(u64::try_from(row.lag).unwrap_or(0)));
-    writeln!(out, "{:<NAME$}{:<30}   {}", "", members(&direct.group), members(&leeward.group))
+    writeln!(out, "{:<NAME$}  {:<w$}   {}", "", members(&direct.group), members(&leeward.group), w = SIDE)
 }
 
 fn heading() -> String {
-    cells_of("records/s", "p50 ms", "p99 ms", "err")
+    cells_of("records/s", "p50 ms", "p99 ms", "errors")
 }
 
 fn cells(per_second: &str, p50: Option<Duration>, p99: Option<Duration>, errors: u64) -> String {
     cells_of(per_second, &millis(p50), &millis(p99), &number(errors))
 }
 
-/// 30 columns.
+/// [`SIDE`] columns.
 fn cells_of(rate: &str, p50: &str, p99: &str, errors: &str) -> String {
-    format!("{rate:>9}{p50:>8}{p99:>8}{errors:>5}")
+    format!("{rate:>9}{p50:>7}{p99:>7}{errors:>8}")
+}
+
+fn ledger(counts: &Counts) -> String {
+    let longest = Duration::try_from_secs_f64(counts.holds.longest_seconds).ok();
+    let held = number(u64::try_from(counts.holds.held).unwrap_or(0));
+    let (absorbed, reached) = (count(counts.absorbed(), "error"), number(counts.reached()));
+    format!("{absorbed} absorbed, {reached} let through; {held} requests held now, the longest so far {}", span(longest))
 }
 
 fn own(leeward: Option<&LeewardRow>) -> String {

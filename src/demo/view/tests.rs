@@ -1,8 +1,11 @@
+mod story;
+
 use std::sync::Arc;
 
 use super::*;
 use crate::demo::Verdict;
 use crate::demo::book::Book;
+use crate::demo::client::ClientError;
 use crate::demo::load::{Orders, Pace, Side, Stamp, Step};
 
 fn micros(micros: u64) -> Option<Duration> {
@@ -22,18 +25,23 @@ fn picture() -> Picture {
         address: format!("127.0.0.1:4000{node_id}"),
         virtual_broker: format!("127.0.0.1:1200{node_id}"),
         leads: is_up.then_some(3),
-        is_up,
+        state: if is_up { "up" } else { "DOWN" },
     };
     let leeward =
         LeewardRow { sessions: 17, requests_per_second: 1_204.0, own_p50: micros(25), own_p99: micros(2_500), errors: 4, cpu: 0.11, memory_bytes: 17 << 20 };
     Picture {
         title: "a sandbox of three brokers".to_owned(),
-        elapsed: Duration::from_secs(15),
-        total: Duration::from_secs(30),
-        doing: "steady load, both at once".to_owned(),
+        moment: Moment {
+            elapsed: Duration::from_secs(15),
+            total: Some(Duration::from_secs(30)),
+            share: 0.5,
+            doing: "steady load, both at once".to_owned(),
+            ..Moment::default()
+        },
         brokers: vec![broker(1, true), broker(2, false)],
         sides: vec![SidePicture { kinds: kinds(0), group }, SidePicture { kinds: kinds(7), group }],
         leeward: Some(leeward),
+        ledger: None,
     }
 }
 
@@ -41,18 +49,18 @@ const LIVE: &str = "\
 Leeward in front of a sandbox of three brokers
 [####################....................] 15 s left  steady load, both at once
 
-broker         its own address   virtual broker     leads  state
-1              127.0.0.1:40001   127.0.0.1:12001        3  up
-2              127.0.0.1:40002   127.0.0.1:12002        -  DOWN
+broker        its own address   virtual broker     leads  state
+1             127.0.0.1:40001   127.0.0.1:12001        3  up
+2             127.0.0.1:40002   127.0.0.1:12002        -  DOWN
 
-               ---- direct ----------------     ---- through Leeward -------
-producers      records/s  p50 ms  p99 ms  err   records/s  p50 ms  p99 ms  err
-acks=0            12,345       -       -    0      12,345       -       -    7
-acks=1            12,345    0.87     123    0      12,345    0.87     123    7
-acks=all          12,345    0.87     123    0      12,345    0.87     123    7
-idempotent        12,345    0.87     123    0      12,345    0.87     123    7
-consumer group    49,000    12.3    45.6    0      49,000    12.3    45.6    0
-               2 members, lag 1,234             2 members, lag 1,234
+                ---- direct -----------------     ---- through Leeward --------
+producers     records/s p50 ms p99 ms  errors   records/s p50 ms p99 ms  errors
+acks=0           12,345      -      -       0      12,345      -      -       7
+acks=1           12,345   0.87    123       0      12,345   0.87    123       7
+acks=all         12,345   0.87    123       0      12,345   0.87    123       7
+idempotent       12,345   0.87    123       0      12,345   0.87    123       7
+consumer group   49,000   12.3   45.6       0      49,000   12.3   45.6       0
+                2 members, lag 1,234              2 members, lag 1,234
 
 Leeward: 17 sessions, 1,204 requests/s, own time p50 <= 25 µs, p99 <= 2.50 ms
          4 error codes from brokers, 11 % of a core, 17 MiB
@@ -72,7 +80,7 @@ fn the_live_view_fits_into_any_terminal() {
         assert!(live(&picture(), width).lines().all(|line| line.chars().count() <= width), "{width}");
     }
     let mut over = picture();
-    over.elapsed = Duration::from_secs(31);
+    (over.moment.elapsed, over.moment.share) = (Duration::from_secs(31), 1.03);
     over.leeward = None;
     let over = live(&over, 80);
     assert!(over.contains("##] 0 s left") && over.contains("Leeward does not answer"), "{over}");
@@ -116,27 +124,27 @@ fn the_summary_of_a_good_end() {
     let expected = "
 30 s in front of a sandbox of three brokers
 
-                                                   direct      through Leeward
-records acknowledged                                    2                    2
-records stored (brokers' own logs)                      2                    2
-records read by the group                               2                    2
-acknowledged but lost                                   0                    0
-stored more than once                                   0                    0
-read more than once                                     0                    0
-errors seen by clients                                  0                    0
-group generations / offset commits                  0 / 0                0 / 0
+                                                    direct     through Leeward
+records acknowledged                                     2                   2
+records stored (brokers' own logs)                       2                   2
+records read by the group                                2                   2
+acknowledged but lost                                    0                   0
+stored more than once                                    0                   0
+read more than once                                      0                   0
+errors seen by clients                                   0                   0
+group generations / offset commits                   0 / 0               0 / 0
 
 steady load, both at once: p50 / p99 ms
-  acks=1, batches of 1 record                           -                    -
-  acks=all, batches of 50 records             1.50 / 1.50          1.50 / 1.50
-  idempotent, batches of 10 records                     -                    -
-  from sending to reading                     2.01 / 2.01          2.01 / 2.01
+  acks=1, batches of 1 record                            -                   -
+  acks=all, batches of 50 records              1.50 / 1.50         1.50 / 1.50
+  idempotent, batches of 10 records                      -                   -
+  from sending to reading                      2.01 / 2.01         2.01 / 2.01
 
 full speed, in turns: acknowledged records/s, p50 / p99 ms
-  acks=0                                                -                    -
-  acks=1                                                -                    -
-  acks=all                                 2, 3.01 / 3.01       2, 3.01 / 3.01
-  idempotent                                            -                    -
+  acks=0                                                 -                   -
+  acks=1                                                 -                   -
+  acks=all                                  2, 3.01 / 3.01      2, 3.01 / 3.01
+  idempotent                                             -                   -
 
 Leeward: 6,778 requests, 0.5 s of CPU, own time p50 <= 10 µs, p99 <= 250 µs
 
@@ -149,16 +157,16 @@ fn the_summary_names_each_harm() {
     let bad = end(|book, stamps| {
         book.acknowledged(Kind::AcksAll, 0, 2..5, Pace::Steady, None);
         book.stored(0, &stamps[..1]);
-        book.producer_error(Kind::AcksLeader, "ConnectionLost".to_owned());
-        book.group_error("NotCoordinator".to_owned());
+        book.given_up(Kind::AcksLeader, &(0..1), "ConnectionLost".to_owned());
+        book.group_error(&ClientError::TimedOut);
     });
     assert_eq!(bad.verdict(), Verdict::Harmed);
     let text = summary(&bad);
     for line in [
-        "acknowledged but lost                                   0                    3",
-        "errors seen by clients                                  0                    2",
-        "through Leeward clients saw ConnectionLost: 1",
-        "through Leeward clients saw NotCoordinator: 1",
+        "acknowledged but lost                                    0                   3",
+        "errors seen by clients                                   0                   2",
+        "  ConnectionLost                                         0                   1",
+        "  TimedOut                                               0                   1",
         "WRONG: through Leeward: 3 records acknowledged but not stored",
         "WRONG: through Leeward: 1 record stored more than once",
     ] {
@@ -170,8 +178,8 @@ fn the_summary_names_each_harm() {
 #[test]
 fn trouble_and_silence_are_no_good_end() {
     let mut troubled = end(|_, _| {});
-    troubled.troubles.push("Leeward ended with exit code 1".to_owned());
+    troubled.trouble(Some(Side::Leeward), "it ended with exit code 1".to_owned());
     assert_eq!(troubled.verdict(), Verdict::Harmed);
-    assert!(summary(&troubled).ends_with("WRONG: Leeward ended with exit code 1"));
+    assert!(summary(&troubled).ends_with("WRONG: through Leeward: it ended with exit code 1"));
     assert_eq!(Summary::new(String::new()).verdict(), Verdict::Harmed, "a demo in which nothing flowed shows nothing");
 }

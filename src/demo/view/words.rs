@@ -38,7 +38,8 @@ pub(super) fn span(latency: Option<Duration>) -> String {
     match latency {
         None => "-".to_owned(),
         Some(latency) if latency < Duration::from_millis(1) => format!("{} µs", latency.as_micros()),
-        Some(latency) => format!("{} ms", millis(Some(latency))),
+        Some(latency) if latency < Duration::from_secs(1) => format!("{} ms", millis(Some(latency))),
+        Some(latency) => format!("{:.2} s", latency.as_secs_f64()),
     }
 }
 
