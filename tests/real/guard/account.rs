@@ -29,6 +29,9 @@ impl Stored {
     }
 }
 
+/// Enough to see where to look.
+const EXAMPLES_MAX: usize = 5;
+
 /// A producer's figures.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Written {
@@ -50,25 +53,35 @@ pub(crate) struct Written {
     /// How long the median record and the last one waited for an answer, in milliseconds.
     pub(crate) wait: u64,
     pub(crate) wait_max: u64,
+    /// The first few of what is lost, stored again or out of order, in words.
+    pub(crate) examples: Vec<String>,
 }
 
 impl Written {
     pub(crate) fn new(row: &str, journal: &Journal, stored: &Stored) -> Self {
         let told: HashMap<Place, i64> = journal.acknowledged.iter().copied().collect();
         let mut offsets: HashMap<Place, Vec<i64>> = HashMap::new();
-        let mut disorder = 0;
+        let (mut disorder, mut examples) = (0, Vec::new());
         for (partition, log) in stored.of(row) {
-            let mut newest = None;
+            let mut newest: Option<(u64, i64)> = None;
             for &(number, offset) in log {
                 let place = Place { partition, number };
                 let copies = offsets.entry(place).or_default();
                 copies.push(offset);
-                if copies.len() == 1 && told.contains_key(&place) {
-                    disorder += u64::from(newest > Some(number));
-                    newest = newest.max(Some(number));
+                if copies.len() > 1 {
+                    examples.push(format!("partition {partition} record {number} is stored at {copies:?}"));
+                } else if told.contains_key(&place) {
+                    if let Some((newer, at)) = newest.filter(|newest| newest.0 > number) {
+                        disorder += 1;
+                        examples.push(format!("partition {partition} record {number} is stored at {offset}, after record {newer} at {at}"));
+                    }
+                    newest = newest.max(Some((number, offset)));
                 }
             }
         }
+        let lost: Vec<(&Place, &i64)> = told.iter().filter(|(place, _)| !offsets.contains_key(place)).collect();
+        examples.extend(lost.iter().map(|(place, at)| format!("partition {} record {} was told stored at {at}, and is not", place.partition, place.number)));
+        examples.truncate(EXAMPLES_MAX);
         let misplaced = |(place, &offset): (&Place, &i64)| offset >= 0 && offsets.get(place).is_some_and(|stored| !stored.contains(&offset));
         let (acknowledged, errors) = (told.len() as u64, journal.failed.len() as u64);
         let mut waited = journal.waited.clone();
@@ -79,13 +92,14 @@ impl Written {
             acknowledged,
             errors,
             unanswered: sent.saturating_sub(acknowledged + errors),
-            lost: told.keys().filter(|place| !offsets.contains_key(place)).count() as u64,
+            lost: lost.len() as u64,
             duplicates: offsets.values().map(|copies| copies.len() as u64 - 1).sum(),
             disorder,
             misplaced: told.iter().filter(|&told| misplaced(told)).count() as u64,
             stall: stall(&journal.progress),
             wait: waited.get(waited.len() / 2).copied().unwrap_or_default(),
             wait_max: waited.last().copied().unwrap_or_default(),
+            examples,
         }
     }
 }

@@ -62,7 +62,7 @@ impl Outcome {
                 Duty::Produce { acks, .. } => acks,
                 Duty::Transact { .. } | Duty::Read { .. } | Duty::Share => "tx",
             };
-            let Written { sent, acknowledged, errors, unanswered, lost, duplicates, disorder, misplaced, stall, wait, wait_max } = written;
+            let Written { sent, acknowledged, errors, unanswered, lost, duplicates, disorder, misplaced, stall, wait, wait_max, examples: _ } = written;
             let (stall, wait_max, closed) = (seconds(*stall), seconds(*wait_max), told.closed());
             let _ = writeln!(
                 text,
@@ -88,6 +88,9 @@ impl Told {
     /// The kinds of what went wrong, with the first of each.
     fn faults(&self) -> String {
         let mut text = String::new();
+        for example in self.written.iter().flat_map(|written| &written.examples) {
+            let _ = write!(text, "\n      {example}");
+        }
         for (what, faults) in [("error", &self.journal.failed), ("exception", &self.journal.exceptions)] {
             for (count, Fault { at, place, said }) in kinds(faults).into_iter().take(KINDS_SHOWN) {
                 let place = place.map_or_else(String::new, |place| format!(" partition {} record {}", place.partition, place.number));
