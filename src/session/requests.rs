@@ -286,7 +286,10 @@ impl Session {
             let (api_key, kind, frame_bytes) = (api::API_VERSIONS, Kind::Versions, frame.len());
             let seq = self.next_seq();
             let batches = Batches::None;
-            self.push(Owed { seq, correlation_id: id, api_key, api_version: version, kind, batches, partitions: 0, frame_bytes, arrived: moment.now, sent: 0 }, None);
+            self.push(
+                Owed { seq, correlation_id: id, api_key, api_version: version, kind, batches, partitions: 0, frame_bytes, arrived: moment.now, sent: 0 },
+                None,
+            );
             return Ok(());
         }
         self.announcement = own.or(self.announcement.take());
@@ -296,7 +299,18 @@ impl Session {
         let frame_bytes = frame.len();
         // Its turn may not have come: what the shelter has is owed before it.
         self.push(
-            Owed { seq, correlation_id: id, api_key: api::API_VERSIONS, api_version: version, kind, batches, partitions: 0, frame_bytes, arrived: moment.now, sent: 0 },
+            Owed {
+                seq,
+                correlation_id: id,
+                api_key: api::API_VERSIONS,
+                api_version: version,
+                kind,
+                batches,
+                partitions: 0,
+                frame_bytes,
+                arrived: moment.now,
+                sent: 0,
+            },
             Some(answer),
         );
         self.deliver(outbox);

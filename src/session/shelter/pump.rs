@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 
 use super::detours::{Attempt, What};
-use super::errands::Plan;
+use super::errands::{Plan, asks_coordinator};
 use super::groups::{GroupKey, LOOKUP_VERSION};
 use super::lanes::Next;
 use super::{Job, Shelter, Stage};
@@ -111,7 +111,10 @@ impl Session {
 
     fn send_groups<O: Observer>(&mut self, moment: &Moment<'_, O>, outbox: &mut Outbox) {
         let Some(shelter) = &self.shelter else { return };
-        let ready = |group: &super::Group| group.in_flight.is_none() && !group.queue.is_empty() && !group.is_looked_for && group.backoff.is_due(moment.now);
+        // What the home still owes an answer for was sent before, and may come here yet.
+        let at_home = self.in_flight.iter().find(|entry| entry.owed.kind.awaits_home() && asks_coordinator(entry.owed.api_key)).map(|entry| entry.owed.seq);
+        let is_next = |group: &super::Group| group.queue.front().is_some_and(|first| at_home.is_none_or(|at_home| *first < at_home));
+        let ready = |group: &super::Group| group.in_flight.is_none() && is_next(group) && !group.is_looked_for && group.backoff.is_due(moment.now);
         let ready: Vec<(GroupKey, Option<i32>, Option<u64>)> =
             shelter.groups.iter().filter(|(_, group)| ready(group)).map(|(key, group)| (key.clone(), group.node_id, group.queue.front().copied())).collect();
         for (key, node_id, first) in ready {
