@@ -19,6 +19,8 @@ pub(crate) const PARTITIONS: i32 = 6;
 pub(super) const BEHIND_MAX: Duration = Duration::from_millis(500);
 /// Above the clients' own limits for a request, by which each record has its answer.
 pub(super) const SETTLE_LIMIT: Duration = Duration::from_secs(60);
+/// A consumer leaves its group when it closes.
+const CLOSE_LIMIT: Duration = Duration::from_secs(20);
 /// A dozen clients start at once on two cores: about 10 s.
 const START_LIMIT: Duration = Duration::from_secs(45);
 
@@ -206,8 +208,17 @@ impl Load {
         std::fs::write(self.directory.join("stop-readers"), "").unwrap();
         self.await_done(true);
         let journals = self.rows.iter().map(|row| (*row, Journal::read(&self.journal_of(row)))).collect();
+        // One that hangs while it closes is left to itself.
+        let deadline = Instant::now() + CLOSE_LIMIT;
+        while self.threads.iter().any(|thread| !thread.is_finished()) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(50));
+        }
         for thread in self.threads.drain(..) {
-            thread.join().unwrap();
+            if thread.is_finished() {
+                thread.join().unwrap();
+            } else {
+                say(&self.name, "a client of librdkafka hangs while it closes");
+            }
         }
         journals
     }
