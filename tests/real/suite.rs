@@ -9,6 +9,7 @@ mod guard_stories;
 mod join;
 mod mixed;
 mod sasl;
+mod sasl_shelter;
 mod stored;
 mod trouble;
 mod upgrade;

@@ -7,6 +7,7 @@ use kafka_protocol::messages::SaslHandshakeRequest;
 use kafka_protocol::protocol::StrBytes;
 
 use super::prepare;
+use super::sasl_shelter::{Login, a_broker_goes};
 use super::stored::{BASE_OFFSET_END, batches, odd_batch};
 use crate::cache::{self, KafkaPython};
 use crate::clients::java::Java;
@@ -69,9 +70,9 @@ fn clients_log_in_to_brokers_of_2_1() {
     steps.finish();
 }
 
-struct Scene {
-    front: Front,
-    cluster: Cluster,
+pub(super) struct Scene {
+    pub(super) front: Front,
+    pub(super) cluster: Cluster,
 }
 
 fn with_an_account(steps: &mut Steps, scene: &mut Scene) {
@@ -93,6 +94,9 @@ fn with_an_account(steps: &mut Steps, scene: &mut Scene) {
     steps.run("a producer logs in again and again on the same connections", || again_and_again(scene, &mut java));
     if scene.front.is_leeward() {
         steps.run("Leeward's own connections outlive their login", || own_connections_last(scene));
+    }
+    for login in [Login::Plain, Login::OauthBearer] {
+        steps.run(&format!("a broker is stopped behind {login:?}: the client's connection and its login stay good"), || a_broker_goes(scene, &mut java, login));
     }
     drop(java);
     steps.run("no client reached past Leeward", || scene.front.assert_no_leak());
@@ -133,7 +137,7 @@ impl Scene {
         Java::start_with(&KAFKA_3_9_1, self.front.bootstrap(), &log, &sasl::java(mechanism, account))
     }
 
-    fn create(&self, java: &mut Java, topic: &str, partitions: i32) {
+    pub(super) fn create(&self, java: &mut Java, topic: &str, partitions: i32) {
         java.run("create", &[("topic", topic), ("partitions", &partitions.to_string()), ("factor", "3")]);
         self.cluster.await_topic(topic);
     }
