@@ -71,17 +71,20 @@ pub enum NotNumbered {
     OldFormat,
     /// The brokers gave no producer id.
     Refused,
+    /// The session is not sheltered, so nothing of it would be sent again.
+    Unsheltered,
 }
 
 impl NotNumbered {
     /// Every reason, in the order of its index.
-    pub const ALL: [NotNumbered; 2] = [NotNumbered::OldFormat, NotNumbered::Refused];
+    pub const ALL: [NotNumbered; 3] = [NotNumbered::OldFormat, NotNumbered::Refused, NotNumbered::Unsheltered];
 
     /// The value of the metric's label `reason`.
     pub fn label(self) -> &'static str {
         match self {
             NotNumbered::OldFormat => "old_format",
             NotNumbered::Refused => "refused",
+            NotNumbered::Unsheltered => "unsheltered",
         }
     }
 }

@@ -11,7 +11,7 @@ use super::shelter::home::Examined;
 use super::watch::watch_error;
 use super::{Close, CloseCause, Moment, Observer, Outbox, Session, Waiting};
 use crate::cluster::{View, mend};
-use crate::guard::ClientRef;
+use crate::guard::{ClientRef, Policy};
 use crate::protocol::patch::{self, Head, NodeAddress, PatchError, ResponseWalk, Rewrite, Step, rewrite_of};
 use crate::protocol::produce;
 use crate::wire::frame::LENGTH_BYTES;
@@ -148,7 +148,7 @@ impl Session {
             }
         }
         self.home_backoff.reset();
-        if self.gathers(index, &owed, frame_bytes) {
+        if self.gathers(index, &owed, frame_bytes, moment.policy) {
             if rest.len() < frame_bytes {
                 outbox.home_bytes_needed = frame_bytes;
                 return Ok(Flow::Wait);
@@ -158,7 +158,7 @@ impl Session {
                 self.response = Response::Drop(frame_bytes);
                 return Ok(Flow::Go);
             }
-            let is_mended = owed.api_key == api::METADATA && self.shelters(moment);
+            let is_mended = owed.api_key == api::METADATA && mends(moment.policy);
             if (index > 0 || is_mended) && matches!(owed.kind, Kind::Forward | Kind::Handshake) {
                 let frame = Bytes::copy_from_slice(frame);
                 outbox.to_client.push_front_of(buffer, *passed);
@@ -230,11 +230,12 @@ impl Session {
     }
 
     /// Whether a response is looked at as a whole before anything of it goes on.
-    fn gathers(&self, index: usize, owed: &Owed, frame_bytes: usize) -> bool {
+    fn gathers(&self, index: usize, owed: &Owed, frame_bytes: usize, policy: &Policy) -> bool {
         let most = if index > 0 { READY_BYTES_MAX } else { GATHERED_BYTES_MAX };
         let is_kept = self.in_flight.get(index).is_some_and(|entry| entry.frame.is_some());
         let own = matches!(owed.kind, Kind::Replay | Kind::ProducerId);
-        (is_kept || own || index > 0) && frame_bytes <= most
+        let is_mended = owed.api_key == api::METADATA && mends(policy);
+        (is_kept || own || is_mended || index > 0) && frame_bytes <= most
     }
 
     /// Looks at a whole response of the home.
@@ -298,7 +299,7 @@ impl Session {
         match rewrite_of(api_key, api_version) {
             Rewrite::None => as_it_is(frame),
             Rewrite::Head => {
-                let mended = if api_key == api::METADATA && self.shelters(moment) { mend(api_version, &frame, moment.leaders, moment.view) } else { None };
+                let mended = if api_key == api::METADATA && mends(moment.policy) { mend(api_version, &frame, moment.leaders, moment.view) } else { None };
                 let frame = mended.unwrap_or(frame);
                 match patch::head(api_key, api_version, &frame, frame.len() - LENGTH_BYTES, moment.view)? {
                     Head::Need(needed) => Err(PatchError::Truncated { missing: needed.saturating_sub(frame.len()) }),
@@ -457,6 +458,11 @@ fn check_owner(owed: &Owed, length: usize, behind: &[u8]) -> Result<(), Close> {
     }
     let detail = format!("the broker answered request {id} where {expected} ({}) is the oldest", api::name(owed.api_key));
     Err(Close::new(CloseCause::CorrelationMismatch, detail))
+}
+
+/// Whether what clients are told of the cluster is mended. That takes no other connection, so that it is for everybody.
+fn mends(policy: &Policy) -> bool {
+    policy.absorbs() && !policy.watch_only
 }
 
 fn differs(node: &NodeAddress, view: &View) -> bool {

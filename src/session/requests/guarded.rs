@@ -165,6 +165,8 @@ impl Session {
         let plain = layout.batches.iter().any(|batch| batch.head.as_ref().is_some_and(|head| head.producer_id < 0));
         let not_numbered = if layout.batches.iter().any(|batch| batch.head.is_none()) {
             Some(NotNumbered::OldFormat)
+        } else if plain && !self.shelters(moment) {
+            Some(NotNumbered::Unsheltered)
         } else if plain && self.numbers.refused {
             Some(NotNumbered::Refused)
         } else {

@@ -82,7 +82,7 @@ fn an_episode_has_what_every_thread_counted() {
     assert_eq!(named, [("b", "Produce"), ("a", "Produce"), ("a", "Fetch")], "what reached a client comes first");
     let b = rows[0].2;
     assert_eq!((b.holds_begun, b.ended(HoldEnd::Resent), b.hold_nanos, b.hold_longest_nanos), (2, 2, 11, 6));
-    assert_eq!((b.acks_raised, b.numbered, b.not_numbered, b.duplicates_dropped, b.resent), (2, 6, [0, 2], 2, 2));
+    assert_eq!((b.acks_raised, b.numbered, b.not_numbered, b.duplicates_dropped, b.resent), (2, 6, [0, 2, 0], 2, 2));
     assert_eq!(b.reached.by_name().collect::<Vec<_>>(), [("REQUEST_TIMED_OUT", 2)]);
     assert_eq!((rows[1].2.absorbed_in_all(), rows[2].2.absorbed_in_all()), (4, 2));
     let nodes = episode.account.nodes();
