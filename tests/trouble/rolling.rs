@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use leeward::admin::report::Report;
-use leeward::sandbox::Sandbox;
+use leeward::sandbox::{Fault, Sandbox};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{Consumer, StreamConsumer};
 use rdkafka::message::Message;
@@ -92,9 +92,9 @@ async fn in_sync(sandbox: &Sandbox) {
     sandbox.wait(|state| state.partitions.iter().all(|partition| partition.isr.len() == 3)).await.unwrap();
 }
 
-fn roll(leeward: &Leeward, sandbox: &Sandbox, runtime: &tokio::runtime::Runtime, kill: bool) {
-    let opened =
-        ureq::post(format!("http://{}/v1/maintenance/on", leeward.admin)).content_type("application/json").send(r#"{"reason": "a restart of every broker"}"#);
+/// Opens a window, has everybody produce and read while `trouble` happens, and compares what clients were told with what is stored.
+fn under_load(leeward: &Leeward, sandbox: &Sandbox, runtime: &tokio::runtime::Runtime, trouble: impl FnOnce()) {
+    let opened = ureq::post(format!("http://{}/v1/maintenance/on", leeward.admin)).content_type("application/json").send(r#"{"reason": "trouble"}"#);
     assert_eq!(opened.unwrap().status(), 200);
     let (end, read_end) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     let producers: Vec<_> = KINDS.iter().map(|kind| runtime.spawn(produce(*kind, leeward.bootstrap.to_string(), Arc::clone(&end)))).collect();
@@ -103,18 +103,7 @@ fn roll(leeward: &Leeward, sandbox: &Sandbox, runtime: &tokio::runtime::Runtime,
         let all: Vec<String> = stored(sandbox).concat();
         KINDS.iter().all(|(name, _)| all.iter().any(|value| value.starts_with(name)))
     });
-    for (node, _) in sandbox.brokers() {
-        if kill {
-            sandbox.kill(node).unwrap();
-        } else {
-            runtime.block_on(sandbox.stop(node)).unwrap();
-        }
-        std::thread::sleep(Duration::from_millis(700)); // How long it is away.
-        runtime.block_on(async {
-            sandbox.start_broker(node).await.unwrap();
-            in_sync(sandbox).await;
-        });
-    }
+    trouble();
     end.store(true, Ordering::Relaxed);
     let told: Vec<Told> = producers.into_iter().map(|producer| runtime.block_on(producer).unwrap()).collect();
     // Nobody tells a client with acks=0 when its last records are there.
@@ -151,10 +140,27 @@ fn roll(leeward: &Leeward, sandbox: &Sandbox, runtime: &tokio::runtime::Runtime,
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
     assert!(leeward.metric("leeward_acks_raised_total") > 0.0);
+}
+
+fn roll(leeward: &Leeward, sandbox: &Sandbox, runtime: &tokio::runtime::Runtime, kill: bool) {
+    under_load(leeward, sandbox, runtime, || {
+        for (node, _) in sandbox.brokers() {
+            if kill {
+                sandbox.kill(node).unwrap();
+            } else {
+                runtime.block_on(sandbox.stop(node)).unwrap();
+            }
+            std::thread::sleep(Duration::from_millis(700)); // How long it is away.
+            runtime.block_on(async {
+                sandbox.start_broker(node).await.unwrap();
+                in_sync(sandbox).await;
+            });
+        }
+    });
     assert_eq!(leeward.metric("leeward_windows_open"), 1.0);
     let report = ureq::get(format!("http://{}/v1/report", leeward.admin)).call().unwrap().body_mut().read_to_string().unwrap();
     let report: Report = serde_json::from_str(&report).unwrap();
-    assert_eq!((report.episode.kind.as_str(), report.episode.reason.as_str()), ("window", "a restart of every broker"));
+    assert_eq!((report.episode.kind.as_str(), report.episode.reason.as_str()), ("window", "trouble"));
     assert!(report.brokers.iter().filter(|broker| broker.node_id.is_some()).all(|broker| broker.restarts.len() == 1), "{report:?}");
 }
 
@@ -170,4 +176,29 @@ fn every_broker_is_killed_in_turn_and_nobody_notices() {
     let (leeward, sandbox, runtime) = Leeward::before_sandbox("");
     runtime.block_on(sandbox.create_topic(TOPIC, PARTITIONS, 3, 2)).unwrap();
     roll(&leeward, &sandbox, &runtime, true);
+}
+
+/// Connections break in the middle of requests and of responses, before a request is looked at and after it was done.
+#[test]
+fn connections_break_at_every_byte_and_nobody_notices() {
+    const ROUNDS: usize = 120;
+    let (leeward, sandbox, runtime) = Leeward::before_sandbox("");
+    runtime.block_on(sandbox.create_topic(TOPIC, PARTITIONS, 3, 2)).unwrap();
+    // Produce three times: most of the traffic. Then Fetch, Metadata, OffsetCommit, FindCoordinator, Heartbeat.
+    let keys = [0, 0, 0, 1, 3, 8, 10, 12];
+    under_load(&leeward, &sandbox, &runtime, || {
+        let mut rng = fastrand::Rng::with_seed(7);
+        for round in 0..ROUNDS {
+            let api_key = Some(keys[rng.usize(..keys.len())]);
+            let fault = match round % 3 {
+                0 => Fault::ResetInResponse { api_key, after: rng.usize(..90) },
+                1 => Fault::ResetOnRequest { api_key },
+                _ => Fault::DropResponse { api_key },
+            };
+            sandbox.inject(rng.i32(1..=3), fault);
+            std::thread::sleep(Duration::from_millis(50)); // A pace: what was injected meets whoever comes.
+        }
+        (1..=3).for_each(|node| sandbox.clear_faults(node));
+    });
+    assert!(leeward.metric("leeward_home_lost_total") > 0.0);
 }
