@@ -351,7 +351,7 @@ impl Session {
 
     /// Those of them that share one of these partitions, a set of bits.
     fn numbered_with(&self, partitions: u64) -> usize {
-        let shares = |others: u64| others & partitions != 0;
+        let shares = |others: u64| others == 0 || others & partitions != 0;
         let silent = |shelter: &Shelter| shelter.calls.values().filter(|call| !call.is_owed && !call.is_answered && shares(call.partitions)).count();
         let owed = self.in_flight.iter().filter(|entry| entry.owed.batches == Batches::Numbered && shares(entry.owed.partitions)).count();
         owed + self.shelter.as_deref().map_or(0, silent)
@@ -359,7 +359,16 @@ impl Session {
 
     /// Produce requests as the client made them, for which the home owes an answer.
     fn plain_in_flight(&self) -> usize {
-        self.in_flight.iter().filter(|entry| entry.owed.batches == Batches::Plain && entry.owed.kind.awaits_home()).count()
+        self.plain().count()
+    }
+
+    /// Those of them that share one of these partitions, a set of bits, or of which the partitions are not known.
+    fn plain_with(&self, partitions: u64) -> usize {
+        self.plain().filter(|owed| owed.partitions == 0 || owed.partitions & partitions != 0).count()
+    }
+
+    fn plain(&self) -> impl Iterator<Item = &in_flight::Owed> {
+        self.in_flight.iter().map(|entry| &entry.owed).filter(|owed| owed.batches == Batches::Plain && owed.kind.awaits_home())
     }
 
     /// Bytes of requests that are sheltered.

@@ -58,7 +58,7 @@ pub(super) struct Owed {
     pub(super) api_version: i16,
     pub(super) kind: Kind,
     pub(super) batches: Batches,
-    /// The partitions of numbered batches, as a set of bits ([`Numbers::bit`]).
+    /// The partitions of its batches, as a set of bits; 0: not known ([`Numbers::bit`]).
     ///
     /// [`Numbers::bit`]: super::numbers::Numbers::bit
     pub(super) partitions: u64,

@@ -26,6 +26,8 @@ pub(super) struct Numbers {
     /// The brokers give none to this client, so its batches stay as they are.
     pub(super) refused: bool,
     partitions: HashMap<(TopicKey, i32), (ProducerId, i32)>,
+    /// Partitions, as bits, that began a sequence with a batch that may be on its way still.
+    pub(super) fresh: u64,
     /// In the order in which they were met.
     met: HashMap<(TopicKey, i32), usize>,
 }

@@ -62,10 +62,10 @@ pub(super) struct Intent {
 pub(in crate::session) enum Quiet {
     /// For an answer to one of the numbered requests that share one of these partitions, a set of bits.
     Fewer(u64),
-    /// For the answers to those without a number.
-    Plain,
-    /// For the answers to those with a number.
-    Numbered,
+    /// The same for those without a number: for all their answers.
+    Plain(u64),
+    /// The same for those with a number: for all their answers.
+    Numbered(u64),
     /// For a producer id.
     ProducerId,
 }
@@ -76,8 +76,8 @@ impl Session {
         let over = match self.quiet {
             None => true,
             Some(Quiet::Fewer(partitions)) => self.numbered_with(partitions) < NUMBERED_MAX,
-            Some(Quiet::Plain) => self.plain_in_flight() == 0,
-            Some(Quiet::Numbered) => self.numbered_in_flight() == 0,
+            Some(Quiet::Plain(partitions)) => self.plain_with(partitions) == 0,
+            Some(Quiet::Numbered(partitions)) => self.numbered_with(partitions) == 0,
             Some(Quiet::ProducerId) => !self.numbers.asked && now >= self.numbers.retry_at,
         };
         if over {
@@ -117,38 +117,58 @@ impl Session {
 
     fn guard_produce<O: Observer>(&mut self, peek: &Peek, frame: &[u8], in_window: bool, moment: &Moment<'_, O>) -> Result<Guarded, Close> {
         let intent = if in_window { self.intent(peek, frame, moment).map_err(malformed)? } else { Intent::default() };
-        let mut crowded = None;
-        if intent.number && self.numbered_in_flight() >= NUMBERED_MAX {
-            let partitions = self.partitions_of(&intent, frame);
-            crowded = Some(Quiet::Fewer(partitions)).filter(|_| self.numbered_with(partitions) >= NUMBERED_MAX);
-        }
-        if self.home == Home::Down && crowded.is_none() {
-            return Ok(Guarded::Whole(intent));
-        }
-        let wait = if intent.number {
-            if crowded.is_some() {
-                crowded
-            } else if self.plain_in_flight() > 0 {
-                Some(Quiet::Plain)
-            } else if !self.can_number(&intent, frame) {
-                if self.numbers.asked || moment.now < self.numbers.retry_at {
-                    self.quiet = Some(Quiet::ProducerId);
-                    return Ok(Guarded::Wait);
-                }
-                return Ok(Guarded::AskProducerId);
-            } else {
-                None
-            }
-        } else if self.numbers.is_ready() && self.numbered_in_flight() > 0 {
-            Some(Quiet::Numbered)
-        } else {
-            None
+        let wait = match &intent.layout {
+            Some(layout) if intent.number => self.before_numbered(layout, frame),
+            Some(_) | None => self.before_plain(frame)?,
         };
         if wait.is_some() {
             self.quiet = wait;
             return Ok(Guarded::Wait);
         }
+        if intent.number && self.home != Home::Down && !self.can_number(&intent, frame) {
+            if self.numbers.asked || moment.now < self.numbers.retry_at {
+                self.quiet = Some(Quiet::ProducerId);
+                return Ok(Guarded::Wait);
+            }
+            return Ok(Guarded::AskProducerId);
+        }
         Ok(Guarded::Whole(intent))
+    }
+
+    /// For what batches wait that are to be numbered, partition by partition.
+    fn before_numbered(&mut self, layout: &Layout, frame: &[u8]) -> Option<Quiet> {
+        let (numbered, plain) = (self.numbered_in_flight(), self.plain_in_flight());
+        if self.numbers.fresh != 0 && self.numbered_with(self.numbers.fresh) == 0 {
+            self.numbers.fresh = 0;
+        }
+        if numbered < NUMBERED_MAX && plain == 0 && self.numbers.fresh == 0 {
+            return None;
+        }
+        let partitions = self.partitions_of(layout, frame, true);
+        if self.numbered_with(partitions) >= NUMBERED_MAX {
+            return Some(Quiet::Fewer(partitions));
+        }
+        // Without a home everything waits in the order of its partition anyway.
+        if self.home == Home::Down {
+            return None;
+        }
+        if self.plain_with(partitions) > 0 {
+            return Some(Quiet::Plain(partitions));
+        }
+        // A broker that knows nothing of a producer id takes any sequence as its first (since 2.5), so the second batch may not be on its way before the first is
+        // in.
+        let fresh = partitions & self.numbers.fresh;
+        (fresh != 0 && self.numbered_with(fresh) > 0).then_some(Quiet::Numbered(fresh))
+    }
+
+    /// For what batches wait that stay as they are, when others of their partitions were numbered.
+    fn before_plain(&mut self, frame: &[u8]) -> Result<Option<Quiet>, Close> {
+        if !self.numbers.is_ready() || self.home == Home::Down || self.numbered_in_flight() == 0 {
+            return Ok(None);
+        }
+        let layout = produce::parse(frame).map_err(malformed)?;
+        let partitions = self.partitions_of(&layout, frame, false);
+        Ok((self.numbered_with(partitions) > 0).then_some(Quiet::Numbered(partitions)))
     }
 
     /// What the open windows ask of this Produce.
@@ -183,11 +203,11 @@ impl Session {
             || layout.batches.iter().all(|batch| partition(layout, batch, frame).is_some_and(|partition| self.numbers.can_number(&partition)))
     }
 
-    /// The partitions of batches that get a number, as a set of bits.
-    fn partitions_of(&mut self, intent: &Intent, frame: &[u8]) -> u64 {
-        let Some(layout) = &intent.layout else { return 0 };
-        let plain = layout.batches.iter().filter(|batch| batch.head.as_ref().is_some_and(|head| head.producer_id < 0));
-        plain.filter_map(|batch| partition(layout, batch, frame)).fold(0, |all, partition| all | self.numbers.bit(&partition))
+    /// The partitions of its batches, as a set of bits; with `to_number` of those that have no producer id.
+    fn partitions_of(&mut self, layout: &Layout, frame: &[u8], to_number: bool) -> u64 {
+        let counts = |batch: &&produce::BatchLayout| !to_number || batch.head.as_ref().is_some_and(|head| head.producer_id < 0);
+        let partitions = layout.batches.iter().filter(counts).filter_map(|batch| partition(layout, batch, frame));
+        partitions.fold(0, |all, partition| all | self.numbers.bit(&partition))
     }
 
     /// Takes a whole request from the client's bytes at `passed`.
@@ -241,26 +261,19 @@ impl Session {
                 Some(layout) => layout,
                 None => produce::parse(frame).map_err(malformed)?,
             };
-            let intent = Intent { layout: Some(layout), ..intent };
-            if intent.number {
-                owed.partitions = self.partitions_of(&intent, frame);
-            }
+            owed.partitions = if intent.number { self.partitions_of(&layout, frame, true) } else { 0 };
             let frame = kept(buffer, passed, owed.frame_bytes, outbox, false);
-            self.shelter_produce(owed, frame, intent.layout.unwrap_or_default(), intent.number, moment);
+            self.shelter_produce(owed, frame, layout, intent.number, moment);
             return Ok(());
         }
-        if intent.number
-            && let Some(layout) = &intent.layout
-        {
+        if let Some(layout) = intent.layout.as_ref().filter(|_| intent.number) {
             owed.batches = Batches::Numbered;
-            let (batches, begins, partitions) = self.number(frame, layout);
+            let (batches, partitions) = self.number(frame, layout);
             owed.partitions = partitions;
             self.tell(moment, Event::Numbered { batches });
-            if begins {
-                // A broker that knows nothing of a producer id takes any sequence as its first (since 2.5), so the second batch may not be on its way before the
-                // first is in.
-                self.quiet = Some(Quiet::Numbered);
-            }
+        } else if self.numbers.is_ready() {
+            let layout = produce::parse(frame).map_err(malformed)?;
+            owed.partitions = self.partitions_of(&layout, frame, false);
         }
         self.want_home_behind(buffer, passed, &mut owed, outbox);
         if client_acks == 0 && !intent.raise {
@@ -272,21 +285,23 @@ impl Session {
         Ok(())
     }
 
-    /// Numbers every batch without a producer id; each can be, see [`Session::can_number`]. Gives how many, whether one is the first of its sequence, and of
-    /// which partitions they are.
-    fn number(&mut self, frame: &mut [u8], layout: &Layout) -> (u32, bool, u64) {
-        let (mut numbered, mut begins, mut partitions) = (0, false, 0);
+    /// Numbers every batch without a producer id; each can be, see [`Session::can_number`]. Gives how many, and of which partitions they are.
+    fn number(&mut self, frame: &mut [u8], layout: &Layout) -> (u32, u64) {
+        let (mut numbered, mut partitions) = (0, 0);
         for batch in &layout.batches {
             let Some(head) = batch.head.as_ref().filter(|head| head.producer_id < 0) else { continue };
             let Some(partition) = partition(layout, batch, frame) else { continue };
             let Some((producer, sequence)) = self.numbers.next(&partition, head.last_offset_delta) else { continue };
             if produce::number(frame, batch, producer.id, producer.epoch, sequence).is_ok() {
                 numbered += 1;
-                begins |= sequence == 0;
-                partitions |= self.numbers.bit(&partition);
+                let bit = self.numbers.bit(&partition);
+                partitions |= bit;
+                if sequence == 0 {
+                    self.numbers.fresh |= bit;
+                }
             }
         }
-        (numbered, begins, partitions)
+        (numbered, partitions)
     }
 
     fn take_other<O: Observer>(

@@ -19,6 +19,15 @@ enum Kind {
     Idempotent,
     /// Without either: no duplicate, nothing acknowledged is missing, and errors only where nothing else is honest.
     Plain(i16),
+    /// The same, while windows open and close.
+    Toggled(i16),
+}
+
+impl Kind {
+    /// Whether nothing but success is promised, in the client's order.
+    fn is_protected(self) -> bool {
+        matches!(self, Kind::Window(_) | Kind::Idempotent)
+    }
 }
 
 fn run(kind: Kind, seed: u64, trace: bool) -> Result<Vec<String>, (String, Vec<String>)> {
@@ -75,6 +84,11 @@ fn a_client_with_its_own_producer_id_needs_no_window() {
 #[test]
 fn without_a_producer_id_nothing_is_doubled_and_nothing_acknowledged_is_lost() {
     many(Kind::Plain(-1));
+}
+
+#[test]
+fn windows_that_open_and_close_lose_nothing_that_was_acknowledged_and_double_nothing() {
+    many(Kind::Toggled(1));
 }
 
 #[test]

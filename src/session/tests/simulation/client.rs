@@ -35,7 +35,7 @@ impl Producer {
     pub(super) fn request(&mut self, kind: Kind, dice: &mut Dice) -> Vec<u8> {
         self.next_id += 1;
         let (acks, producer_id) = match kind {
-            Kind::Window(acks) | Kind::Plain(acks) => (acks, -1),
+            Kind::Window(acks) | Kind::Plain(acks) | Kind::Toggled(acks) => (acks, -1),
             Kind::Idempotent => (-1, 7),
         };
         let mut partitions: Vec<usize> = (0..PARTITIONS).filter(|_| dice.one_in(2)).collect();

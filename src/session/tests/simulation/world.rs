@@ -109,6 +109,11 @@ impl World {
             0..=5 => self.carry_to_brokers(),
             6..=8 => self.carry_to_session()?,
             9 => self.learn_leaders(),
+            10 if matches!(self.kind, Kind::Toggled(_)) => {
+                self.policy.windows = if self.policy.windows.is_empty() { vec![WindowScope::default()] } else { Vec::new() };
+                self.has_news = true;
+                self.note(format!("{} windows are open", self.policy.windows.len()));
+            }
             10 | 11 => {}
             12 | 13 => self.client_sends()?,
             14 => self.break_a_connection()?,
@@ -356,7 +361,7 @@ impl World {
         for (at, partition) in self.brokers.partitions.iter().enumerate() {
             let values: Vec<u32> = partition.log.iter().map(|stored| stored.value).collect();
             let ordered = values.windows(2).all(|pair| pair[0] < pair[1]);
-            if !ordered && !matches!(self.kind, Kind::Plain(_)) {
+            if !ordered && self.kind.is_protected() {
                 return Err(format!("partition {at} has {values:?}"));
             }
             let mut unique = values.clone();
@@ -380,7 +385,7 @@ impl World {
         if began != ended {
             return Err(format!("{began} holds began and {ended} ended"));
         }
-        if matches!(self.kind, Kind::Plain(_)) {
+        if !self.kind.is_protected() {
             return Ok(());
         }
         if let Some(error) = self.client.told.iter().find(|told| told.code != 0) {
