@@ -7,6 +7,7 @@
 
 pub mod answer;
 pub mod coordinator;
+pub mod list_offsets;
 pub mod patch;
 pub mod peek;
 pub mod produce;

@@ -13,7 +13,7 @@ use super::{Close, CloseCause, Moment, Observer, Outbox, Session, Waiting};
 use crate::cluster::{View, mend};
 use crate::guard::{ClientRef, Policy};
 use crate::protocol::patch::{self, Head, NodeAddress, PatchError, ResponseWalk, Rewrite, Step, rewrite_of};
-use crate::protocol::produce;
+use crate::protocol::{list_offsets, produce};
 use crate::wire::frame::LENGTH_BYTES;
 use crate::wire::{Api, Cursor, ResponseHeader, api};
 
@@ -257,6 +257,10 @@ impl Session {
                 }
                 self.examine_produced(index, &Bytes::copy_from_slice(frame), moment)
             }
+            Kind::Forward if owed.api_key == api::LIST_OFFSETS => match list_offsets::moved(owed.api_version, &Bytes::copy_from_slice(frame)) {
+                Some(code) => Ok(self.examine_moved(index, code, moment)),
+                None => Ok(Examined::Pass),
+            },
             Kind::Forward => match coordinator_moved(owed.api_key, owed.api_version, frame) {
                 Some(code) => Ok(self.examine_coordinated(index, code, moment)),
                 None => Ok(Examined::Pass),

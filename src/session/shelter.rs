@@ -21,6 +21,7 @@ pub(super) mod home;
 pub(super) mod lanes;
 mod outcome;
 pub(super) mod pump;
+mod search;
 
 use std::collections::{BTreeMap, HashMap};
 

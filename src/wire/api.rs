@@ -118,6 +118,7 @@ pub fn repeats_after_ambiguity(key: i16, version: i16) -> bool {
 
 pub const PRODUCE: i16 = 0;
 pub const FETCH: i16 = 1;
+pub const LIST_OFFSETS: i16 = 2;
 pub const METADATA: i16 = 3;
 pub const CONTROLLED_SHUTDOWN: i16 = 7;
 pub const FIND_COORDINATOR: i16 = 10;

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::groups::{COORDINATOR_NOT_AVAILABLE, GroupKey};
 use super::{Call, Job};
 use crate::guard::Event;
+use crate::protocol::list_offsets::Search;
 use crate::protocol::{answer, coordinator};
 use crate::session::pace::Backoff;
 use crate::session::responses::Rewritten;
@@ -20,6 +21,8 @@ pub(in crate::session) enum Plan {
     Node,
     /// From the coordinator.
     Group(GroupKey),
+    /// From the leaders of its partitions: ListOffsets.
+    Leaders,
     /// From here, at this moment: what makes the client look elsewhere.
     Answer { at: u64, with: Bytes },
 }
@@ -31,11 +34,13 @@ pub(in crate::session) struct Errand {
     /// It is on its way.
     pub(super) is_sent: bool,
     pub(super) backoff: Backoff,
+    /// For [`Plan::Leaders`].
+    pub(super) search: Option<Box<Search>>,
 }
 
 impl Errand {
     pub(super) fn new(plan: Plan) -> Self {
-        Errand { plan, is_sent: false, backoff: Backoff::default() }
+        Errand { plan, is_sent: false, backoff: Backoff::default(), search: None }
     }
 }
 
@@ -56,6 +61,7 @@ impl Session {
                 let wait = answer::fetch_max_wait_ms(frame).and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0).saturating_mul(1_000_000);
                 Some(Plan::Answer { at: now + wait.clamp(ANSWER_PAUSE, FETCH_PAUSE_MAX), with: answer::fetch_moved(frame)? })
             }
+            Route::Leader if api_key == api::LIST_OFFSETS && Search::of(&Bytes::copy_from_slice(frame)).is_some() => Some(Plan::Leaders),
             Route::Leader | Route::Sticky => honest(ANSWER_PAUSE),
             Route::GroupCoordinator | Route::TransactionCoordinator => match coordinator::coordinator_of(frame) {
                 Some((kind, id)) if may_repeat => Some(Plan::Group(GroupKey { kind, id: id.into() })),
@@ -83,6 +89,9 @@ impl Session {
             self.leave_group(seq, &plan);
             self.drop_if_over(seq);
             return true;
+        }
+        if errand.search.is_some() {
+            return self.search_answered(seq, &frame, moment, outbox);
         }
         let code = match coordinator::coordinator_error(api_key, api_version, &frame) {
             _ if !asks_coordinator(api_key) => None,
@@ -167,7 +176,7 @@ impl Session {
         let code = answer::retriable_code(api_key, api_version);
         let made = match &plan {
             Plan::Answer { with, .. } => Some(with.clone()),
-            Plan::Any | Plan::Node | Plan::Group(_) => answer::answer(&call.frame, code),
+            Plan::Any | Plan::Node | Plan::Group(_) | Plan::Leaders => answer::answer(&call.frame, code),
         };
         let Some(made) = made else {
             let detail = format!("{} could not be answered within its time", api::name(api_key));

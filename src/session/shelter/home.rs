@@ -9,6 +9,7 @@ use super::outcome::{Heard, result_of};
 use super::{Batch, Call, Job, Partition, Produce, Stage};
 use crate::cluster::TopicKey;
 use crate::guard::{Event, deadline};
+use crate::protocol::list_offsets::Search;
 use crate::protocol::produce::{self, Layout, Topic};
 use crate::session::in_flight::{Batches, InFlight, Kind, Owed};
 use crate::session::outbox::Queue;
@@ -83,7 +84,7 @@ impl Session {
                 group.failed(Some(code), moment.now, jitter);
                 group.node_id = if code == COORDINATOR_LOAD_IN_PROGRESS { home } else { None };
             }
-            Plan::Any | Plan::Node => {}
+            Plan::Any | Plan::Node | Plan::Leaders => {}
         }
         self.tell(moment, Event::Absorbed { api_key: owed.api_key, code });
         let mut errand = Errand::new(plan);
@@ -202,7 +203,10 @@ impl Session {
         }
     }
 
-    pub(super) fn shelter_errand<O: Observer>(&mut self, owed: &Owed, request: Bytes, errand: Errand, moment: &Moment<'_, O>) {
+    pub(super) fn shelter_errand<O: Observer>(&mut self, owed: &Owed, request: Bytes, mut errand: Errand, moment: &Moment<'_, O>) {
+        if matches!(errand.plan, Plan::Leaders) {
+            errand.search = Search::of(&request).map(Box::new);
+        }
         if let Some(entry) = self.entry_mut(owed.seq) {
             entry.owed.kind = Kind::Sheltered;
             entry.frame = None;

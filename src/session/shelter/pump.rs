@@ -57,7 +57,7 @@ impl Session {
         let own = open.clone().filter_map(|call| match &call.job {
             Job::Errand(errand) => Some(match errand.plan {
                 Plan::Answer { at, .. } => at,
-                Plan::Any | Plan::Node | Plan::Group(_) => errand.backoff.until().max(now + 1_000_000),
+                Plan::Any | Plan::Node | Plan::Group(_) | Plan::Leaders => errand.backoff.until().max(now + 1_000_000),
             }),
             Job::Produce(_) => None,
         });
@@ -94,7 +94,7 @@ impl Session {
         let due = |job: &Job| match job {
             Job::Errand(errand) => match &errand.plan {
                 Plan::Answer { at, with } if *at <= moment.now => Some(with.clone()),
-                Plan::Answer { .. } | Plan::Any | Plan::Node | Plan::Group(_) => None,
+                Plan::Answer { .. } | Plan::Any | Plan::Node | Plan::Group(_) | Plan::Leaders => None,
             },
             Job::Produce(_) => None,
         };
@@ -155,11 +155,16 @@ impl Session {
                 Job::Errand(errand) if !errand.is_sent && errand.backoff.is_due(moment.now) => match errand.plan {
                     Plan::Any => Some((*seq, true)),
                     Plan::Node => Some((*seq, false)),
-                    Plan::Group(_) | Plan::Answer { .. } => None,
+                    Plan::Group(_) | Plan::Answer { .. } | Plan::Leaders => None,
                 },
                 Job::Errand(_) | Job::Produce(_) => None,
             })
             .collect();
+        let is_search = |job: &Job| matches!(job, Job::Errand(errand) if errand.search.is_some() && !errand.is_sent && errand.backoff.is_due(moment.now));
+        let searches: Vec<u64> = shelter.calls.iter().filter(|(_, call)| !call.is_answered && is_search(&call.job)).map(|(seq, _)| *seq).collect();
+        for seq in searches {
+            self.send_search(seq, moment, outbox);
+        }
         for (seq, any) in due {
             let to = if any { self.reach_any(moment, home) } else { Some(home) };
             if let Some(node_id) = to {
@@ -196,7 +201,7 @@ impl Session {
         true
     }
 
-    fn send_on_detour(&mut self, node_id: Option<i32>, pieces: Vec<Bytes>, attempt: Attempt, outbox: &mut Outbox) {
+    pub(super) fn send_on_detour(&mut self, node_id: Option<i32>, pieces: Vec<Bytes>, attempt: Attempt, outbox: &mut Outbox) {
         let opening = self.opening();
         if let Some(shelter) = &mut self.shelter {
             shelter.detours.send(node_id, pieces, attempt, || opening, outbox);
