@@ -76,6 +76,19 @@ pub fn answered(code: i16, batch: &Batch) -> Verdict {
     }
 }
 
+/// What the client is told of a batch whose time is over. `last`: the last code of a broker, or 0.
+///
+/// What may be in a log is never told in a code that says "refused": clients take that for leave to send it again (librdkafka does, whatever its retries; see
+/// `rd_kafka_handle_Produce_error_action_retry`).
+pub fn given_up(last: i16, is_ambiguous: bool) -> i16 {
+    match (last, is_ambiguous) {
+        (NOT_ENOUGH_REPLICAS_AFTER_APPEND, true) => NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+        (_, true) => REQUEST_TIMED_OUT,
+        (0, false) => NOT_LEADER_OR_FOLLOWER,
+        (code, false) => code,
+    }
+}
+
 /// The connection went before the broker answered; `whole`: all of the frame had been handed over.
 pub fn lost(whole: bool, batch: &Batch) -> Verdict {
     if whole { ambiguous(REQUEST_TIMED_OUT, batch) } else { Verdict::Resend(if batch.was_ambiguous { Delivery::Ambiguous } else { Delivery::Unsent }) }
@@ -85,7 +98,7 @@ fn not_applied(code: i16, batch: &Batch) -> Verdict {
     match (batch.was_ambiguous, batch.has_producer_id) {
         (false, _) => Verdict::Resend(Delivery::Refused),
         (true, true) => Verdict::Resend(Delivery::Ambiguous),
-        (true, false) => Verdict::GiveUp(code),
+        (true, false) => Verdict::GiveUp(given_up(code, true)),
     }
 }
 
@@ -101,6 +114,20 @@ mod tests {
     const ALL: Batch = Batch { acks: -1, ..PLAIN };
     const NUMBERED: Batch = Batch { acks: -1, has_producer_id: true, numbered_here: true, ..PLAIN };
     const OWN: Batch = Batch { numbered_here: false, ..NUMBERED };
+
+    #[test]
+    fn what_may_be_in_a_log_is_never_told_as_refused() {
+        for (last, is_ambiguous, told) in [
+            (0, false, NOT_LEADER_OR_FOLLOWER),
+            (0, true, REQUEST_TIMED_OUT),
+            (NOT_LEADER_OR_FOLLOWER, true, REQUEST_TIMED_OUT),
+            (NOT_ENOUGH_REPLICAS, true, REQUEST_TIMED_OUT),
+            (NOT_ENOUGH_REPLICAS, false, NOT_ENOUGH_REPLICAS),
+            (NOT_ENOUGH_REPLICAS_AFTER_APPEND, true, NOT_ENOUGH_REPLICAS_AFTER_APPEND),
+        ] {
+            assert_eq!(given_up(last, is_ambiguous), told, "{last} {is_ambiguous}");
+        }
+    }
 
     #[test]
     fn the_table_of_answers() {
@@ -122,7 +149,7 @@ mod tests {
             (100, ALL, Resend(Refused)),
             (19, ALL, Resend(Refused)),
             (19, after_ambiguity(NUMBERED), Resend(Ambiguous)),
-            (19, after_ambiguity(ALL), GiveUp(19)),
+            (19, after_ambiguity(ALL), GiveUp(7)),
             (7, ALL, GiveUp(7)),
             (7, OWN, Resend(Ambiguous)),
             (20, ALL, GiveUp(20)),

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{Call, Job, Partition, Produce, Shelter, Stage};
 use crate::cluster::Leader;
-use crate::guard::decide::{self, NOT_LEADER_OR_FOLLOWER, REQUEST_TIMED_OUT, Verdict};
+use crate::guard::decide::{self, REQUEST_TIMED_OUT, Verdict};
 use crate::guard::{Event, HoldEnd};
 use crate::protocol::produce::{self, PartitionResult};
 use crate::session::in_flight::Kind;
@@ -172,8 +172,9 @@ impl Session {
         }
         self.fail_batch(seq, at, code, &partition, moment);
         for (seq, at) in behind {
-            let waits = self.shelter.as_mut().and_then(|shelter| shelter.produce_mut(seq)).and_then(|produce| produce.batches.get(at));
-            if waits.is_some_and(|batch| batch.stage == Stage::Waiting) {
+            let batch = self.shelter.as_mut().and_then(|shelter| shelter.produce_mut(seq)).and_then(|produce| produce.batches.get(at));
+            if let Some(batch) = batch.filter(|batch| batch.stage == Stage::Waiting) {
+                let code = decide::given_up(code, batch.was_ambiguous);
                 self.fail_batch(seq, at, code, &partition, moment);
                 self.finish_if_done(seq, moment);
             }
@@ -215,11 +216,7 @@ impl Session {
             produce.batches.get(at).map(|batch| (at, batch.last_error, batch.was_ambiguous || batch.stage == Stage::Sent))
         };
         while let Some((at, last_error, is_ambiguous)) = self.shelter.as_deref_mut().and_then(open) {
-            let code = match (last_error, is_ambiguous) {
-                (0, true) => REQUEST_TIMED_OUT,
-                (0, false) => NOT_LEADER_OR_FOLLOWER,
-                (code, _) => code,
-            };
+            let code = decide::given_up(last_error, is_ambiguous);
             self.give_up_batch(seq, at, code, moment);
         }
         self.finish_if_done(seq, moment);
