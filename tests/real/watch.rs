@@ -13,21 +13,27 @@ use std::time::{Duration, Instant};
 /// Clients keep a connection for at least some tens of milliseconds; reading the table takes about one.
 const LOOK_EVERY: Duration = Duration::from_millis(15);
 
-static EXEMPT_PORTS: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+/// A look at the table may be as old as this when its owners are found, on a machine that is busy: so long a connection that has ended stays exempt.
+const LOOK_MAX: Duration = Duration::from_secs(5);
+
+/// By local port; since when the connection has ended.
+static EXEMPT_PORTS: Mutex<BTreeMap<u16, Option<Instant>>> = Mutex::new(BTreeMap::new());
 
 /// One connection of the harness's own, named by its local port, that may go to a broker. Ends when dropped.
 pub(crate) struct ExemptPort(u16);
 
 impl ExemptPort {
     pub(crate) fn new(port: u16) -> Self {
-        lock(&EXEMPT_PORTS).insert(port);
+        lock(&EXEMPT_PORTS).insert(port, None);
         Self(port)
     }
 }
 
 impl Drop for ExemptPort {
     fn drop(&mut self) {
-        lock(&EXEMPT_PORTS).remove(&self.0);
+        let mut ports = lock(&EXEMPT_PORTS);
+        ports.retain(|_, ended| ended.is_none_or(|at| at.elapsed() < LOOK_MAX));
+        ports.insert(self.0, Some(Instant::now()));
     }
 }
 
@@ -125,8 +131,6 @@ struct Entry {
 /// Looks once.
 fn look(rules: &Mutex<Rules>, owners: &mut Owners, seen: &Mutex<Seen>) {
     let begun = Instant::now();
-    // Which local ports are exempt is read before the table and after it: a connection that begins or ends in between is in one of the two.
-    let mut exempt = lock(&EXEMPT_PORTS).clone();
     let ports = lock(rules).ports.clone();
     let entries: Vec<Entry> = ["/proc/net/tcp", "/proc/net/tcp6"]
         .iter()
@@ -134,8 +138,9 @@ fn look(rules: &Mutex<Rules>, owners: &mut Owners, seen: &Mutex<Seen>) {
         // Inode 0: closed already, of nobody.
         .filter(|entry| entry.inode != 0)
         .collect();
-    exempt.extend(lock(&EXEMPT_PORTS).iter());
-    let suspects: Vec<&Entry> = entries.iter().filter(|entry| !exempt.contains(&entry.local_port)).collect();
+    // After the table: a connection that is in it had its place here before it began, and keeps it for a while.
+    let exempt = lock(&EXEMPT_PORTS).clone();
+    let suspects: Vec<&Entry> = entries.iter().filter(|entry| !exempt.contains_key(&entry.local_port)).collect();
     // After the table: whoever has a socket that is in it was let in before.
     let allowed = lock(rules).pids.clone();
     owners.find(&suspects.iter().map(|entry| entry.inode).collect::<Vec<_>>(), &allowed);
