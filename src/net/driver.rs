@@ -179,7 +179,7 @@ where
                 self.tell_in_flight();
                 self.tell_held();
                 self.check_end()?;
-                self.wait_for_leaders(cx);
+                self.tell_interest();
                 return self.check_deadlines(cx, round == 0);
             }
         }
@@ -238,7 +238,6 @@ where
     fn poll_learning(&mut self, cx: &mut Context<'_>) -> Result<bool, Close> {
         if self.session.waiting() == Some(Waiting::Offer) {
             if self.context.view.borrow().offer.is_none() {
-                self.context.wake_on_change(cx.waker());
                 return Ok(false);
             }
             self.session.view_changed();

@@ -23,7 +23,7 @@ use crate::cluster::{Leaders, TopicKey, View};
 use crate::config::{HostPort, Limits};
 use crate::guard::Policy;
 use crate::protocol::patch::NodeAddress;
-use crate::session::{About, CloseCause, SessionLimits};
+use crate::session::{About, CloseCause, SessionLimits, Waiting};
 use crate::telemetry::WorkerMetrics;
 use crate::telemetry::events::{DialFailed, SessionClosed};
 
@@ -113,8 +113,6 @@ pub(super) struct WorkerContext {
     learn: mpsc::Sender<Learn>,
     interests: mpsc::Sender<Interest>,
     sessions: RefCell<Slab<Seat>>,
-    waiting_for_change: RefCell<Vec<Waker>>,
-    waiting_for_leaders: RefCell<Vec<Waker>>,
 }
 
 impl WorkerContext {
@@ -128,30 +126,25 @@ impl WorkerContext {
         self.started + Duration::from_nanos(at)
     }
 
-    pub(super) fn wake_on_change(&self, waker: &Waker) {
-        wait(&self.waiting_for_change, waker);
-    }
-
     /// Takes a picture that is newer than the present one.
     pub(super) fn set_view(&self, view: Arc<View>) {
         if view.generation > self.view.borrow().generation {
             *self.view.borrow_mut() = view;
-            self.waiting_for_change.borrow_mut().drain(..).for_each(Waker::wake);
             // Brokers that come and go concern those who wait for a leader, too.
-            self.waiting_for_leaders.borrow_mut().drain(..).for_each(Waker::wake);
+            self.wake(|seat| seat.awaits_offer || seat.is_sheltering);
         }
     }
 
     fn set_leaders(&self, leaders: Arc<Leaders>) {
         *self.leaders.borrow_mut() = leaders;
-        self.waiting_for_leaders.borrow_mut().drain(..).for_each(Waker::wake);
+        self.wake(|seat| seat.is_sheltering);
     }
 
     /// Takes a policy that is newer than the present one. Every session looks again: what it holds may have to go, or to stay.
     fn set_policy(&self, policy: Arc<Policy>) {
         if policy.generation > self.policy.borrow().generation {
             *self.policy.borrow_mut() = policy;
-            self.wake_all();
+            self.wake(|_| true);
         }
     }
 
@@ -170,12 +163,9 @@ impl WorkerContext {
         let _ = self.interests.try_send(interest);
     }
 
-    pub(super) fn wake_on_leaders(&self, waker: &Waker) {
-        wait(&self.waiting_for_leaders, waker);
-    }
-
-    fn wake_all(&self) {
-        for waker in self.sessions.borrow().iter().filter_map(|(_, seat)| seat.waker.as_ref()) {
+    /// Has the sessions look again that `whom` chooses.
+    fn wake(&self, whom: impl Fn(&Seat) -> bool) {
+        for waker in self.sessions.borrow().iter().filter(|(_, seat)| whom(seat)).filter_map(|(_, seat)| seat.waker.as_ref()) {
             waker.wake_by_ref();
         }
     }
@@ -205,15 +195,12 @@ impl WorkerContext {
 #[derive(Default)]
 struct Seat {
     waker: Option<Waker>,
+    /// It waits for the brokers' versions.
+    awaits_offer: bool,
+    /// News of brokers and leaders concerns it.
+    is_sheltering: bool,
     about: About,
     about_changes: u32,
-}
-
-fn wait(waiting: &RefCell<Vec<Waker>>, waker: &Waker) {
-    let mut waiting = waiting.borrow_mut();
-    if !waiting.iter().any(|other| other.will_wake(waker)) {
-        waiting.push(waker.clone());
-    }
 }
 
 /// Sessions of one worker and of all, those on their way to it included.
@@ -330,8 +317,6 @@ impl Workers {
                     learn,
                     interests,
                     sessions: RefCell::new(Slab::new()),
-                    waiting_for_change: RefCell::default(),
-                    waiting_for_leaders: RefCell::default(),
                 });
                 LocalSet::new().block_on(&runtime, run(context, inbox, pictures, count));
             })?;
@@ -405,7 +390,7 @@ async fn run(context: Rc<WorkerContext>, mut inbox: mpsc::UnboundedReceiver<Comm
                 }
                 Some(Command::Drain) => {
                     context.draining.set(true);
-                    context.wake_all();
+                    context.wake(|_| true);
                 }
                 Some(Command::Stop) | None => {
                     let cut = context.sessions.borrow().len();
@@ -455,6 +440,8 @@ async fn serve(context: Rc<WorkerContext>, accepted: Accepted) {
             // A task's waker stays good for the task's life.
             seat.waker.get_or_insert_with(|| cx.waker().clone());
             let session = driver.session();
+            seat.awaits_offer = session.waiting() == Some(Waiting::Offer);
+            seat.is_sheltering = session.is_sheltering();
             if seat.about_changes != session.about_changes() {
                 (seat.about_changes, seat.about) = (session.about_changes(), session.about());
             }

@@ -183,17 +183,14 @@ where
         }
     }
 
-    /// Asks for leaders that the session waits for, and is woken when there is news of them.
-    pub(super) fn wait_for_leaders(&mut self, cx: &mut Context<'_>) {
+    /// Tells control what the session waits for.
+    pub(super) fn tell_interest(&mut self) {
         let topics = std::mem::take(&mut self.outbox.ask_leaders);
         let doubts_home = std::mem::take(&mut self.outbox.doubts_home);
         let now = self.context.now();
         if (doubts_home || !topics.is_empty()) && now.saturating_sub(self.asked) >= ASK_EVERY {
             self.asked = now;
             self.context.ask(if topics.is_empty() { Interest::Brokers } else { Interest::Topics(topics) });
-        }
-        if self.session.is_sheltering() {
-            self.context.wake_on_leaders(cx.waker());
         }
     }
 
