@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 pub use leaders::{Leader, Leaders, TopicKey, TopicRef};
 pub use membership::{Membership, Reported};
-pub use mend::mend;
+pub use mend::{from_memory, mend};
 pub use ports::PortPlan;
 
 use crate::config::HostPort;

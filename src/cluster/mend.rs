@@ -4,20 +4,23 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::metadata_response::{MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic};
-use kafka_protocol::messages::{BrokerId, MetadataResponse, TopicName};
+use kafka_protocol::messages::{BrokerId, MetadataRequest, MetadataResponse, TopicName};
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 
 use super::leaders::{PartitionInfo, Topic};
 use super::{Leader, Leaders, TopicRef, View};
 use crate::protocol::schema;
 use crate::wire::frame::LENGTH_BYTES;
-use crate::wire::{ResponseHeader, api};
+use crate::wire::{RequestHeader, ResponseHeader, api};
 
 const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
 const LEADER_NOT_AVAILABLE: i16 = 5;
 /// The leader is there, but not yet at the listener that was asked.
 const LISTENER_NOT_FOUND: i16 = 72;
 const UNKNOWN_TOPIC_ID: i16 = 100;
+
+/// Kafka's own topics (`Topic.INTERNAL_TOPICS`).
+const INTERNAL_TOPICS: [&str; 3] = ["__consumer_offsets", "__transaction_state", "__share_group_state"];
 
 /// The response in `frame` (length field, header, body) as clients should see it; `None`: as it is.
 ///
@@ -41,6 +44,51 @@ pub fn mend(version: i16, frame: &Bytes, leaders: &Leaders, view: &View) -> Opti
     let mut out = BytesMut::with_capacity(frame.len() + 256);
     out.put_i32(0);
     out.put_slice(bytes.get(..header.body)?);
+    finished(out, &response, version)
+}
+
+/// An answer to the Metadata request in `frame` out of what is known, for when no broker answers: an error in its place has an empty list of brokers, and
+/// librdkafka since 2.10 takes a broker that is missing for gone, closes its connection, and sends what was in flight again. Topics that are not known get
+/// LEADER_NOT_AVAILABLE, which every client takes for "ask again". `None`: nothing is known, or the request is malformed.
+pub fn from_memory(frame: &Bytes, leaders: &Leaders, view: &View) -> Option<Bytes> {
+    let bytes = frame.slice(LENGTH_BYTES.min(frame.len())..);
+    let header = RequestHeader::parse(&bytes).ok()?;
+    let version = header.api_version;
+    let mut body = bytes.slice(header.body.min(bytes.len())..);
+    schema::check_request(api::METADATA, version, &body).ok()?;
+    let request = MetadataRequest::decode(&mut body, version).ok()?;
+    let mut response = MetadataResponse::default()
+        .with_cluster_id(view.cluster_id.as_deref().map(|id| StrBytes::from_string(id.to_owned())))
+        .with_controller_id(BrokerId(view.controller_id.unwrap_or(-1)));
+    if !add_brokers(&mut response, view) {
+        return None;
+    }
+    // Version 0 knows no null: there an empty list asks for everything.
+    let asked = request.topics.filter(|topics| version > 0 || !topics.is_empty());
+    response.topics = match asked {
+        Some(topics) => topics.into_iter().map(|topic| remembered(topic.name, topic.topic_id, leaders, view)).collect(),
+        None => {
+            leaders.topics.keys().map(|name| remembered(Some(TopicName(StrBytes::from_string(name.to_string()))), uuid::Uuid::nil(), leaders, view)).collect()
+        }
+    };
+    let mut out = BytesMut::with_capacity(1024);
+    out.put_i32(0);
+    out.put_i32(header.correlation_id);
+    if api::response_header_version(api::METADATA, version) > 0 {
+        out.put_u8(0); // No tagged fields.
+    }
+    finished(out, &response, version)
+}
+
+/// A topic as it was known last.
+fn remembered(name: Option<TopicName>, id: uuid::Uuid, leaders: &Leaders, view: &View) -> MetadataResponseTopic {
+    let mut topic = MetadataResponseTopic::default().with_name(name).with_topic_id(id).with_error_code(LEADER_NOT_AVAILABLE);
+    topic.is_internal = topic.name.as_ref().is_some_and(|name| INTERNAL_TOPICS.contains(&name.as_str()));
+    mend_topic(&mut topic, leaders, view, true);
+    topic
+}
+
+fn finished(mut out: BytesMut, response: &MetadataResponse, version: i16) -> Option<Bytes> {
     response.encode(&mut out, version).ok()?;
     let length = i32::try_from(out.len() - LENGTH_BYTES).ok()?;
     out.get_mut(..LENGTH_BYTES)?.copy_from_slice(&length.to_be_bytes());

@@ -9,12 +9,13 @@ mod detours;
 
 use std::future::Future;
 use std::io::{self, IoSlice};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, Interest};
+use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::{Sleep, timeout};
 use tokio_util::io::poll_read_buf;
@@ -42,6 +43,18 @@ type Dialing<H> = Pin<Box<dyn Future<Output = Result<H, DialError>>>>;
 
 /// Opens the connection to the broker behind an endpoint.
 pub(super) type Dial<H> = fn(&Rc<WorkerContext>, Endpoint) -> Dialing<H>;
+
+/// A client's connection.
+pub(super) trait ClientStream: AsyncRead + AsyncWrite + Unpin {
+    /// Whether the client has ended its sending, though what it sent before may not have been read: reading pauses at a bound, and then tells nothing.
+    fn has_left(&self, cx: &mut Context<'_>) -> bool;
+}
+
+impl ClientStream for TcpStream {
+    fn has_left(&self, cx: &mut Context<'_>) -> bool {
+        matches!(pin!(self.ready(Interest::READABLE)).poll(cx), Poll::Ready(Ok(ready)) if ready.is_read_closed())
+    }
+}
 
 enum Home<H> {
     /// No request has needed it yet.
@@ -89,7 +102,7 @@ pub(super) struct Driver<C, H> {
 
 impl<C, H> Driver<C, H>
 where
-    C: AsyncRead + AsyncWrite + Unpin + 'static,
+    C: ClientStream + 'static,
     H: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     pub(super) fn new(context: Rc<WorkerContext>, endpoint: Endpoint, client: C, dial: Dial<H>) -> Self {
@@ -163,6 +176,10 @@ where
 
     fn advance(&mut self, cx: &mut Context<'_>) -> Result<(), Close> {
         if self.session.is_sheltering() {
+            // What is held for a client that has left is dropped: it will send it again by itself, and a late write would be a duplicate.
+            if !self.session.is_silent_producer() && self.client.has_left(cx) {
+                return Err(self.client_left());
+            }
             self.decide(Session::pump);
         }
         for round in 0..ROUNDS_MAX {
@@ -435,12 +452,16 @@ where
     fn check_end(&mut self) -> Result<(), Close> {
         let nothing_to_write = self.outbox.to_client.is_empty() && self.outbox.to_home.is_empty();
         if self.client_ended && self.outbox.to_home.is_empty() && !self.has_silent_work() {
-            return Err(Close::new(CloseCause::ClientClosed, format!("{} requests unanswered", self.session.requests_in_flight())));
+            return Err(self.client_left());
         }
         if self.context.draining.get() && nothing_to_write && self.session.is_at_rest() {
             return Err(Close::new(CloseCause::Shutdown, "nothing was in flight"));
         }
         Ok(())
+    }
+
+    fn client_left(&self) -> Close {
+        Close::new(CloseCause::ClientClosed, format!("{} requests unanswered", self.session.requests_in_flight()))
     }
 
     /// Whether records of a producer without acks are still on their way: it has left believing that they are there, and nobody will send them again.

@@ -75,6 +75,17 @@ impl Leeward {
         text.lines().filter(|line| !line.starts_with('#')).filter_map(sample).sum()
     }
 
+    /// Opens a maintenance window for everything.
+    pub(crate) fn open_window(&self) {
+        let opened = ureq::post(format!("http://{}/v1/maintenance/on", self.admin)).content_type("application/json").send(r#"{"reason": "trouble"}"#);
+        assert_eq!(opened.unwrap().status(), 200);
+    }
+
+    /// What an operator would be told before a window, as JSON.
+    pub(crate) fn preflight(&self) -> String {
+        ureq::get(format!("http://{}/v1/maintenance/preflight", self.admin)).call().unwrap().body_mut().read_to_string().unwrap()
+    }
+
     /// Sessions that ended with this cause.
     pub(crate) fn closed(&self, cause: &str) -> f64 {
         self.metric(&format!("leeward_sessions_closed_total cause=\"{cause}\""))

@@ -6,6 +6,7 @@
 mod brokers;
 mod clients;
 mod ends;
+mod held;
 mod leeward;
 mod limits;
 mod rolling;

@@ -119,3 +119,31 @@ fn no_bytes_make_it_panic() {
         mend(9, &frame.slice(..cut), &leaders((-1, 6), (1, 5)), &view(&[1, 2, 3], None));
     }
 }
+
+#[test]
+fn without_any_broker_metadata_is_told_as_it_was_and_names_every_broker() {
+    use kafka_protocol::messages::RequestHeader as Header;
+    use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
+    use kafka_protocol::protocol::HeaderVersion;
+    for version in 0..=12 {
+        for asked in [Some(vec!["t", "other"]), None] {
+            let topics = |names: &Vec<&'static str>| {
+                names.iter().map(|name| MetadataRequestTopic::default().with_name(Some(TopicName(StrBytes::from_static_str(name))))).collect()
+            };
+            // Version 0 has no null.
+            let topics: Option<Vec<_>> = if version == 0 { Some(asked.as_ref().map_or(Vec::new(), topics)) } else { asked.as_ref().map(topics) };
+            let mut frame = BytesMut::new();
+            frame.put_i32(0);
+            let header = Header::default().with_request_api_key(3).with_request_api_version(version).with_correlation_id(7);
+            header.encode(&mut frame, MetadataRequest::header_version(version)).unwrap();
+            MetadataRequest::default().with_topics(topics).with_allow_auto_topic_creation(true).encode(&mut frame, version).unwrap();
+            let answer = from_memory(&frame.freeze(), &leaders((-1, 7), (2, 6)), &view(&[1, 2, 3], Some(2))).unwrap();
+            assert_eq!(answer[4..8], [0, 0, 0, 7]);
+            let seen = read(&answer, version);
+            assert_eq!(seen.brokers.iter().map(|broker| *broker.node_id).collect::<Vec<_>>(), [1, 2, 3], "v{version}");
+            assert_eq!((seen.topics[0].error_code, *seen.topics[0].partitions[0].leader_id), (0, 2), "v{version}");
+            assert_eq!(seen.topics.get(1).map(|topic| topic.error_code), asked.map(|_| LEADER_NOT_AVAILABLE), "v{version}");
+        }
+    }
+    assert_eq!(from_memory(&Bytes::from_static(b"\0\0\0\0"), &Leaders::default(), &View::default()), None);
+}

@@ -6,12 +6,12 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until};
 
-use super::Driver;
+use super::{ClientStream, Driver};
 use crate::session::{Close, CloseCause};
 
 impl<C, H> Driver<C, H>
 where
-    C: AsyncRead + AsyncWrite + Unpin + 'static,
+    C: ClientStream + 'static,
     H: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     /// The next moment at which this session has to end if nothing happens before, and why.

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::io::poll_read_buf;
 
-use super::{Dialing, Driver, poll_write_queue};
+use super::{ClientStream, Dialing, Driver, poll_write_queue};
 use crate::net::listeners::Endpoint;
 use crate::net::pool::{Buffer, Pool};
 use crate::net::worker::Interest;
@@ -61,7 +61,7 @@ impl<H> Links<H> {
 
 impl<C, H> Driver<C, H>
 where
-    C: AsyncRead + AsyncWrite + Unpin + 'static,
+    C: ClientStream + 'static,
     H: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     /// Does what the session wishes of its detours, and carries their bytes. True: something moved.

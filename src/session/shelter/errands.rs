@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::groups::{COORDINATOR_NOT_AVAILABLE, GroupKey};
 use super::{Call, Job};
+use crate::cluster::from_memory;
 use crate::guard::Event;
 use crate::protocol::list_offsets::Search;
 use crate::protocol::{answer, coordinator};
@@ -174,6 +175,13 @@ impl Session {
         let Job::Errand(errand) = &call.job else { return };
         let plan = errand.plan.clone();
         let code = answer::retriable_code(api_key, api_version);
+        let remembered = if api_key == api::METADATA { from_memory(&call.frame, moment.leaders, moment.view) } else { None };
+        if let Some(Ok(Rewritten::Frame { frame, .. })) = remembered.map(|frame| self.rewritten(api_key, api_version, frame, moment)) {
+            self.finish_call(seq, Some(frame), moment);
+            self.drop_if_over(seq);
+            return;
+        }
+        let Some(call) = self.shelter.as_ref().and_then(|shelter| shelter.calls.get(&seq)) else { return };
         let made = match &plan {
             Plan::Answer { with, .. } => Some(with.clone()),
             Plan::Any | Plan::Node | Plan::Group(_) | Plan::Leaders => answer::answer(&call.frame, code),
