@@ -38,7 +38,7 @@ fn produce(id: i32) -> Vec<u8> {
     let partition = PartitionProduceData::default().with_index(0).with_records(Some(batch.freeze()));
     let topic = TopicProduceData::default().with_name(name()).with_partition_data(vec![partition]);
     let mut body = BytesMut::new();
-    ProduceRequest::default().with_acks(1).with_timeout_ms(30_000).with_topic_data(vec![topic]).encode(&mut body, 7).unwrap();
+    ProduceRequest::default().with_acks(1).with_timeout_ms(600_000).with_topic_data(vec![topic]).encode(&mut body, 7).unwrap();
     request(0, 7, id, &body)
 }
 
@@ -46,7 +46,8 @@ fn produce(id: i32) -> Vec<u8> {
 fn what_is_held_for_a_client_that_has_left_is_dropped_even_while_it_is_not_read() {
     // More than are on their way at once, so that reading is paused when the client leaves.
     const REQUESTS: i32 = 30;
-    let (leeward, sandbox, runtime) = Leeward::before_sandbox("");
+    // Longer than anything here waits: nothing ends a hold but the client's leaving.
+    let (leeward, sandbox, runtime) = Leeward::before_sandbox("[guard]\nhold_max = \"5m\"");
     runtime.block_on(sandbox.create_topic(TOPIC, 1, 1, 1)).unwrap();
     leeward.open_window();
     let leader = sandbox.state().partition(TOPIC, 0).unwrap().leader;
