@@ -1,6 +1,8 @@
 //! Tables for each rule, and a property over whole conversations (`tests/conversation.rs`).
 
 mod conversation;
+mod giving_up;
+mod login;
 mod simulation;
 
 use std::cell::RefCell;
@@ -72,16 +74,28 @@ impl Desk {
 
     fn client(&mut self, bytes: &[u8]) -> Result<(), Close> {
         self.from_client.put_slice(bytes);
-        let Desk { session, view, leaders, policy, seen, limits, outbox, from_client, now, .. } = self;
-        let moment = Moment { now: *now, view, leaders, policy, observer: &*seen, limits, held_bytes: 0 };
-        session.on_client_bytes(from_client, &moment, outbox)
+        let mut read = std::mem::take(&mut self.from_client);
+        let result = self.decide(|session, moment, outbox| session.on_client_bytes(&mut read, moment, outbox));
+        self.from_client = read;
+        result
     }
 
     fn home(&mut self, bytes: &[u8]) -> Result<(), Close> {
         self.from_home.put_slice(bytes);
-        let Desk { session, view, leaders, policy, seen, limits, outbox, from_home, now, .. } = self;
+        let mut read = std::mem::take(&mut self.from_home);
+        let result = self.decide(|session, moment, outbox| session.on_home_bytes(&mut read, moment, outbox));
+        self.from_home = read;
+        result
+    }
+
+    fn lose_home(&mut self) -> Result<(), Close> {
+        self.decide(|session, moment, outbox| session.home_lost(0, Close::new(CloseCause::BrokerReset, ""), moment, outbox))
+    }
+
+    fn decide<R>(&mut self, decision: impl FnOnce(&mut Session, &Moment<'_, Seen>, &mut Outbox) -> R) -> R {
+        let Desk { session, view, leaders, policy, seen, limits, outbox, now, .. } = self;
         let moment = Moment { now: *now, view, leaders, policy, observer: &*seen, limits, held_bytes: 0 };
-        session.on_home_bytes(from_home, &moment, outbox)
+        decision(session, &moment, outbox)
     }
 
     /// What left for the broker since the last call.
@@ -140,6 +154,22 @@ fn produce(id: i32, acks: i16) -> Vec<u8> {
     body.put_i16(acks);
     body.put_slice(&[0, 0, 0x75, 0x30, 0, 0, 0, 0]);
     request(api::PRODUCE, 7, id, &body)
+}
+
+/// A batch of one record, which is not looked at but for its number.
+fn batch(value: u32, producer_id: i64) -> Vec<u8> {
+    let mut batch = vec![0; 61];
+    batch.extend(value.to_be_bytes());
+    let length = (batch.len() - 12) as i32;
+    batch[8..12].copy_from_slice(&length.to_be_bytes());
+    batch[16] = 2;
+    batch[43..51].copy_from_slice(&producer_id.to_be_bytes());
+    batch[51..53].copy_from_slice(&(if producer_id < 0 { -1i16 } else { 0 }).to_be_bytes());
+    batch[53..57].copy_from_slice(&(if producer_id < 0 { -1 } else { value as i32 }).to_be_bytes());
+    batch[57..61].copy_from_slice(&1i32.to_be_bytes());
+    let crc = crc32c::crc32c(&batch[21..]);
+    batch[17..21].copy_from_slice(&crc.to_be_bytes());
+    batch
 }
 
 /// Produce v7 response without topics.
@@ -360,65 +390,6 @@ fn too_much_in_flight_pauses_until_something_is_answered() {
 }
 
 #[test]
-fn raw_sasl_tokens_pass_until_the_first_request() {
-    let mut desk = Desk::new();
-    let handshake = request(api::SASL_HANDSHAKE, 0, 1, &[0, 5, b'P', b'L', b'A', b'I', b'N']);
-    let token = frame(b"\0Al\0\0\0\0pass");
-    desk.client(&[handshake.clone(), token.clone()].concat()).unwrap();
-    assert_eq!(desk.left_for_home(), handshake, "nothing behind the handshake is read before its answer");
-    desk.home(&response(1, &[0, 0, 0, 0, 0, 0])).unwrap();
-    desk.client(&[]).unwrap();
-    assert_eq!(desk.left_for_home(), token);
-    desk.home(&frame(b"")).unwrap();
-    desk.left_for_client();
-    desk.client(&request(HEARTBEAT, 1, 2, b"")).unwrap();
-    desk.home(&response(2, &[0; 6])).unwrap();
-    assert_eq!(desk.left_for_client(), response(2, &[0; 6]));
-}
-
-#[test]
-fn a_refused_handshake_leaves_the_framing_alone() {
-    let mut desk = Desk::new();
-    desk.client(&request(api::SASL_HANDSHAKE, 0, 1, &[0, 1, b'X'])).unwrap();
-    desk.home(&response(1, &[0, 33, 0, 0, 0, 0])).unwrap();
-    assert_eq!(*desk.seen.errors.borrow(), [(api::SASL_HANDSHAKE, 33)]);
-    assert_eq!(desk.client(&frame(b"zz")).unwrap_err().cause, CloseCause::MalformedRequest);
-}
-
-#[test]
-fn scram_tokens_of_several_rounds_pass() {
-    let mut desk = Desk::new();
-    desk.client(&request(api::SASL_HANDSHAKE, 0, 1, &[0, 1, b'S'])).unwrap();
-    desk.home(&response(1, &[0, 0, 0, 0, 0, 0])).unwrap();
-    for (client, broker) in [(&b"n,,n=user,r=abcdefgh"[..], &b"r=abc,s=xyz,i=4096"[..]), (b"c=biws,r=abc,p=proof", b"v=signature")] {
-        desk.client(&frame(client)).unwrap();
-        desk.home(&frame(broker)).unwrap();
-    }
-    desk.left_for_client();
-    desk.client(&request(api::METADATA, 1, 2, &[0, 0, 0, 0])).unwrap();
-    desk.home(&metadata(2, 1, "b1", 9092)).unwrap();
-    assert_eq!(desk.left_for_client(), metadata(2, 1, "gate", 20_001));
-}
-
-#[test]
-fn behind_raw_tokens_requests_are_held_to_the_same_rules() {
-    const LEADER_AND_ISR: i16 = 4;
-    for (api_key, api_version, cause) in [(LEADER_AND_ISR, 0, CloseCause::InternalApi), (api::METADATA, 99, CloseCause::UnsupportedVersion)] {
-        for asked_before in [false, true] {
-            let mut desk = Desk::new();
-            desk.client(&request(api::SASL_HANDSHAKE, 0, 1, &[0, 1, b'P'])).unwrap();
-            desk.home(&response(1, &[0, 0, 0, 0, 0, 0])).unwrap();
-            desk.client(&frame(b"\0Al\0\0\0\0pass")).unwrap();
-            desk.home(&frame(b"")).unwrap();
-            if asked_before {
-                desk.client(&request(HEARTBEAT, 1, 2, b"")).unwrap();
-            }
-            assert_eq!(desk.client(&request(api_key, api_version, 3, &[0; 8])).unwrap_err().cause, cause);
-        }
-    }
-}
-
-#[test]
 fn latencies_are_split_at_the_moment_of_sending() {
     struct Times(RefCell<Vec<(u64, u64)>>);
     impl Observer for Times {
@@ -465,46 +436,4 @@ fn watching_counts_what_would_be_done_and_does_nothing() {
             Event::Absorbed { api_key: HEARTBEAT, code: 16 },
         ]
     );
-}
-
-#[test]
-fn only_who_can_be_logged_in_again_keeps_the_connection_when_the_broker_goes() {
-    for (mechanism, version, stays) in [("PLAIN", 1, true), ("OAUTHBEARER", 1, true), ("SCRAM-SHA-256", 1, false), ("GSSAPI", 1, false), ("PLAIN", 0, false)] {
-        for absorb_at_login in [Absorb::Always, Absorb::Never] {
-            let mut desk = Desk::new();
-            desk.policy.absorb = absorb_at_login;
-            let name = [&u16::try_from(mechanism.len()).unwrap().to_be_bytes()[..], mechanism.as_bytes()].concat();
-            let handshake = request(api::SASL_HANDSHAKE, version, 1, &name);
-            let token = request(api::SASL_AUTHENTICATE, 0, 2, b"\0\0\0\x05token");
-            desk.client(&handshake).unwrap();
-            desk.home(&response(1, &[0, 0, 0, 0, 0, 0])).unwrap();
-            if version > 0 {
-                desk.client(&token).unwrap();
-                desk.home(&response(2, &[0, 0, 0xff, 0xff, 0, 0, 0, 0])).unwrap();
-            } else {
-                desk.client(&frame(b"token")).unwrap();
-                desk.home(&frame(b"")).unwrap();
-            }
-            desk.client(&request(HEARTBEAT, 1, 3, b"")).unwrap();
-            desk.home(&response(3, &[0; 6])).unwrap();
-            desk.left_for_home();
-            desk.policy.absorb = Absorb::Always;
-            let Desk { session, view, leaders, policy, seen, limits, outbox, now, .. } = &mut desk;
-            let moment = Moment { now: *now, view, leaders, policy, observer: &*seen, limits, held_bytes: 0 };
-            let kept = session.home_lost(0, Close::new(CloseCause::BrokerReset, ""), &moment, outbox);
-            assert_eq!(kept.is_ok(), stays, "{mechanism} v{version}, {absorb_at_login:?}");
-            if stays {
-                desk.now += 1_000_000_000;
-                desk.client(&request(api::METADATA, 1, 4, &[0, 0, 0, 0])).unwrap();
-                let sent: Vec<Vec<u8>> = std::iter::from_fn(|| desk.outbox.wishes.pop_front())
-                    .filter_map(|wish| match wish {
-                        outbox::Wish::Send { bytes, .. } => Some(bytes.to_vec()),
-                        outbox::Wish::Open { .. } | outbox::Wish::Close { .. } => None,
-                    })
-                    .collect();
-                let all = [sent.concat(), desk.left_for_home()].concat();
-                assert!(all.starts_with(&[&handshake[..], &token].concat()), "the login is said again first");
-            }
-        }
-    }
 }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::{Dice, Kind, PARTITIONS, TOPIC, brokers::framed};
 use crate::protocol::versions;
+use crate::session::tests::batch;
 
 /// What the client was told of one record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,20 +101,4 @@ impl Producer {
     pub(super) fn sent(&self, partition: usize) -> u32 {
         self.next_value[partition]
     }
-}
-
-/// A batch of one record, which is not looked at but for its number.
-fn batch(value: u32, producer_id: i64) -> Vec<u8> {
-    let mut batch = vec![0; 61];
-    batch.extend(value.to_be_bytes());
-    let length = (batch.len() - 12) as i32;
-    batch[8..12].copy_from_slice(&length.to_be_bytes());
-    batch[16] = 2;
-    batch[43..51].copy_from_slice(&producer_id.to_be_bytes());
-    batch[51..53].copy_from_slice(&(if producer_id < 0 { -1i16 } else { 0 }).to_be_bytes());
-    batch[53..57].copy_from_slice(&(if producer_id < 0 { -1 } else { value as i32 }).to_be_bytes());
-    batch[57..61].copy_from_slice(&1i32.to_be_bytes());
-    let crc = crc32c::crc32c(&batch[21..]);
-    batch[17..21].copy_from_slice(&crc.to_be_bytes());
-    batch
 }
