@@ -1,0 +1,7 @@
+//! PURE. Maintenance as a guided act: what an operator must know of the cluster, and the rules by which brokers are drained and stopped.
+//!
+//! A [`Census`] is one reading of the whole cluster; everything else here decides from it.
+
+pub mod census;
+
+pub use census::{Census, Partition};
