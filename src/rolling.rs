@@ -4,4 +4,4 @@
 
 pub mod census;
 
-pub use census::{Census, Partition};
+pub use census::{Census, Gap, Partition};

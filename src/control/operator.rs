@@ -2,6 +2,8 @@
 //!
 //! Nothing here stands on a client's path, and nothing is asked unless somebody asks for it.
 
+mod census;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +16,7 @@ use crate::cluster::View;
 use crate::config::{HostPort, Upstream};
 use crate::net::dial::dial;
 use crate::protocol::versions::Offer;
+use crate::telemetry::error_name;
 
 /// How long a broker may take for one answer; a controller that is busy electing takes its time.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -38,6 +41,14 @@ pub enum OperatorError {
     TooOld { address: HostPort, api: &'static str, wanted: String, since: &'static str },
     #[error("the cluster refused {api} with error {code} {name}: {message}")]
     Refused { api: &'static str, code: i16, name: &'static str, message: String },
+}
+
+impl OperatorError {
+    /// The cluster's refusal of a request of this kind.
+    pub(super) fn refused(api: &'static str, code: i16, message: Option<&str>) -> Self {
+        let message = message.filter(|message| !message.is_empty()).unwrap_or("no reason was given").to_owned();
+        OperatorError::Refused { api, code, name: error_name(code), message }
+    }
 }
 
 /// A connection to one broker, logged in if Leeward has an account.

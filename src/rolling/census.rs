@@ -20,7 +20,16 @@ pub struct Census {
     /// The voters of the metadata quorum (KRaft since 3.3).
     pub quorum: Option<Quorum>,
     /// What could not be read, and why, in sentences.
-    pub gaps: Vec<String>,
+    pub gaps: Vec<Gap>,
+}
+
+/// Something that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    /// What, why, and what to do, in a sentence.
+    pub text: String,
+    /// Brokers of this release tell it, so another try, or a right for Leeward, closes the gap; `false`: no broker here can tell it.
+    pub can_close: bool,
 }
 
 /// One broker.
