@@ -3,5 +3,7 @@
 //! A [`Census`] is one reading of the whole cluster; everything else here decides from it.
 
 pub mod census;
+pub mod gate;
+pub mod resume;
 
 pub use census::{Census, Gap, Partition};

@@ -104,4 +104,9 @@ impl Partition {
     pub fn is_under_replicated(&self) -> bool {
         self.isr.len() < self.replicas.len()
     }
+
+    /// `min.insync.replicas` as a number of replicas; `None`: not told.
+    pub fn min_insync(&self) -> Option<usize> {
+        self.min_insync_replicas.map(|min| usize::try_from(min).unwrap_or(usize::MAX))
+    }
 }
