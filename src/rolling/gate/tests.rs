@@ -205,7 +205,7 @@ fn gone(census: &Census, more: impl IntoIterator<Item = i32>) -> BTreeSet<i32> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4000))]
+    #![proptest_config(ProptestConfig::with_cases(1500))]
 
     #[test]
     fn a_weaker_guarantee_never_blocks_more((census, draining) in any_census()) {
