@@ -1,6 +1,8 @@
 //! The command line: one file for each command. A command that reads like a sentence, says what, why and what to do next.
 
+mod broker;
 mod client;
+mod cluster;
 mod config;
 mod demo;
 mod maintenance;
@@ -88,6 +90,8 @@ Examples:
   leeward status --watch
   leeward report
   leeward maintenance on --reason \"upgrade to 4.3\" --for 2h
+  leeward cluster
+  leeward broker may-stop 3 --wait
   leeward reload
   leeward demo
 
@@ -111,6 +115,10 @@ enum Command {
     Report(report::ReportArgs),
     /// Shelter clients while brokers are stopped: open and close windows, on demand or by schedule.
     Maintenance(maintenance::MaintenanceArgs),
+    /// Every broker with its state, its release and its partitions, read from the cluster.
+    Cluster(cluster::ClusterArgs),
+    /// Ask whether a broker may stop, and whether it is back.
+    Broker(broker::BrokerArgs),
     /// Check, show and explain the configuration.
     Config(config::ConfigArgs),
     /// Have a running Leeward read its configuration again.
@@ -126,6 +134,8 @@ impl Command {
             Command::Status(command) => command.run(output),
             Command::Report(command) => command.run(output),
             Command::Maintenance(command) => command.run(output),
+            Command::Cluster(command) => command.run(output),
+            Command::Broker(command) => command.run(output),
             Command::Config(command) => command.run(output),
             Command::Reload(command) => command.run(output),
             Command::Demo(command) => command.run(output),

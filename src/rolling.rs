@@ -5,5 +5,6 @@
 pub mod census;
 pub mod gate;
 pub mod resume;
+pub mod roster;
 
 pub use census::{Census, Gap, Partition};

@@ -11,6 +11,7 @@ use axum::{Json, Router};
 use tokio::sync::oneshot;
 
 use super::api::{ApiError, VERSION_HEADER};
+use super::brokers;
 use super::maintenance;
 use super::readiness::check;
 use super::report;
@@ -34,6 +35,7 @@ pub fn router(state: AdminState) -> Router {
         .route("/v1/config", get(config))
         .route("/v1/reload", post(reload))
         .merge(report::routes())
+        .merge(brokers::routes())
         .route("/v1/maintenance", get(maintenance::status))
         .route("/v1/maintenance/preflight", get(maintenance::preflight))
         .route("/v1/maintenance/on", post(maintenance::on))
@@ -90,7 +92,8 @@ async fn reload(State(state): State<AdminState>) -> Response {
 
 async fn no_such_path(uri: Uri) -> Response {
     let error = format!("there is no {}", uri.path());
-    let hint = "there are GET /livez, /readyz, /metrics, /v1/status, /v1/config, /v1/report, /v1/report/episodes, /v1/maintenance, /v1/maintenance/preflight, \
+    let hint = "there are GET /livez, /readyz, /metrics, /v1/status, /v1/config, /v1/report, /v1/report/episodes, /v1/cluster, /v1/brokers/{id}/may-stop, \
+                /v1/brokers/{id}/may-continue, /v1/maintenance, /v1/maintenance/preflight, \
                 /v1/maintenance/schedules, /v1/audit and POST /v1/reload, /v1/maintenance/on, /v1/maintenance/off, /v1/maintenance/schedules";
     refuse(StatusCode::NOT_FOUND, &error, hint)
 }

@@ -138,6 +138,7 @@ async fn start_with(directory: &std::path::Path, reply: fn() -> Result<Reloaded,
     let upstream = Override { key: "upstream.bootstrap".to_owned(), flag: String::new(), text: "127.0.0.1:9092".to_owned() };
     let kept = Override { key: "state.directory".to_owned(), flag: String::new(), text: directory.display().to_string() };
     let config = Config::from_parts(None, &[upstream, kept]).unwrap();
+    let operator = crate::control::Control::new(Arc::new(config.clone()), Arc::clone(&telemetry)).0.operator();
     let (views, pictures) = watch::channel(Arc::new(View::default()));
     let (upkeep, maintenance, policy) = crate::maintenance::open(Arc::new(config.clone()), pictures, watch::channel(Arc::default()).1);
     tokio::spawn(upkeep.run(crate::net::Surveyor::default(), Telemetry::new(1).0));
@@ -154,6 +155,7 @@ async fn start_with(directory: &std::path::Path, reply: fn() -> Result<Reloaded,
         telemetry,
         commands,
         maintenance,
+        operator,
         started: Started { at: SystemTime::UNIX_EPOCH, instant: Instant::now() },
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -19,6 +19,8 @@ pub struct Census {
     pub reassignments: Option<Vec<Reassignment>>,
     /// The voters of the metadata quorum (KRaft since 3.3).
     pub quorum: Option<Quorum>,
+    /// `inter.broker.protocol.version` by node id, of the brokers that work through ZooKeeper and tell it.
+    pub inter_broker_protocols: BTreeMap<i32, String>,
     /// What could not be read, and why, in sentences.
     pub gaps: Vec<Gap>,
 }

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::census::Quorum;
 use super::{Census, Partition};
 pub use risks::Risks;
-pub(super) use sentences::named;
+pub use sentences::named;
 
 /// A voter that has not had everything for so long cannot take over: more than twice the 2 s of `controller.quorum.fetch.timeout.ms`.
 const VOTER_BEHIND_MS_MAX: u64 = 5000;

@@ -15,7 +15,7 @@ use crate::config::HostPort;
 use crate::protocol::versions::Offer;
 use crate::rolling::census::{Broker, Gap};
 use crate::rolling::{Census, Partition};
-use questions::{DESCRIBE_QUORUM, LIST_REASSIGNMENTS, Told, ZOOKEEPER_BROKERS_ONLY};
+use questions::{DESCRIBE_QUORUM, LIST_REASSIGNMENTS, Place, Told, ZOOKEEPER_BROKERS_ONLY};
 
 /// How long a broker may take to say that it is there. One that needs longer serves nobody.
 const ROLL_CALL_TIMEOUT: Duration = Duration::from_secs(3);
@@ -128,6 +128,7 @@ impl Reading {
             self.cannot("running reassignments are not told by brokers before Kafka 2.4: look with kafka-reassign-partitions --verify, or in ZooKeeper");
             None
         };
+        let inter_broker_protocols = if by_zookeeper { self.inter_broker_protocols(&listed).await } else { BTreeMap::new() };
         let mut brokers: BTreeMap<i32, Broker> = view.brokers.values().map(|broker| (broker.node_id, self.away(broker))).collect();
         for (node_id, place) in listed {
             let called = self.asked.get(&place.address);
@@ -142,7 +143,7 @@ impl Reading {
         });
         // Of KRaft's brokers the metadata names any as the controller.
         let controller_id = quorum.as_ref().map(|quorum| quorum.leader_id).or(controller_id.filter(|_| by_zookeeper));
-        Census { cluster_id, controller_id, brokers, partitions, reassignments, quorum, gaps: self.gaps }
+        Census { cluster_id, controller_id, brokers, partitions, reassignments, quorum, inter_broker_protocols, gaps: self.gaps }
     }
 
     /// A broker that the metadata does not name.
@@ -175,6 +176,19 @@ impl Reading {
                 self.could(format!("min.insync.replicas of {topic}{more} is not known: {reason}; allow Leeward's account DescribeConfigs"));
             }
         }
+    }
+
+    /// What each broker says of itself; those that do not are left out, since nothing is decided by it.
+    async fn inter_broker_protocols(&mut self, listed: &BTreeMap<i32, Place>) -> BTreeMap<i32, String> {
+        let mut told = BTreeMap::new();
+        for (node_id, place) in listed {
+            if let Some(Called { talk: Ok(talk), .. }) = self.asked.get_mut(&place.address)
+                && let Ok(Some(version)) = in_rest(self.end, &place.address, talk.inter_broker_protocol(*node_id)).await
+            {
+                told.insert(*node_id, version);
+            }
+        }
+        told
     }
 
     /// One question that is allowed to fail.

@@ -110,9 +110,10 @@ impl Scene<'_> {
         });
         let exempt: Vec<PartitionName> = exempt.map(PartitionName::of).collect();
         if !exempt.is_empty() {
+            let (block, their) = if exempt.len() == 1 { ("does", "its") } else { ("do", "their") };
             notes.push(format!(
-                "{} cannot be written with acks=all while broker {node_id} is away, and do not block: their replication factor is not above min.insync.replicas, \
-                 so that is so whenever any of their brokers is away; lower the setting or add replicas",
+                "{} cannot be written with acks=all while broker {node_id} is away, and {block} not block: {their} replication factor is not above \
+                 min.insync.replicas, so that is so whenever any of {their} brokers is away; lower the setting or add replicas",
                 named(&exempt)
             ));
         }
@@ -126,7 +127,7 @@ impl Scene<'_> {
 }
 
 /// `3 partitions (orders-0, orders-1, orders-2)`.
-pub(in crate::rolling) fn named(partitions: &[PartitionName]) -> String {
+pub fn named(partitions: &[PartitionName]) -> String {
     let first: Vec<String> = partitions.iter().take(NAMED_MAX).map(ToString::to_string).collect();
     match partitions.len() {
         1 => first.concat(),

@@ -28,6 +28,9 @@ const REASSIGNMENTS_TIMEOUT_MS: i32 = 5000;
 
 /// A topic, as DescribeConfigs counts resources.
 const TOPIC_RESOURCE: i8 = 2;
+/// A broker, which tells its own configuration only.
+const BROKER_RESOURCE: i8 = 4;
+const INTER_BROKER_PROTOCOL: &str = "inter.broker.protocol.version";
 const MIN_INSYNC_REPLICAS: &str = "min.insync.replicas";
 const METADATA_TOPIC: &str = "__cluster_metadata";
 
@@ -98,6 +101,18 @@ impl Talk {
             }
         }
         Ok(told)
+    }
+
+    /// `inter.broker.protocol.version` of the broker that is asked, `node_id`; `None`: it has none, or does not tell.
+    pub(super) async fn inter_broker_protocol(&mut self, node_id: i32) -> Result<Option<String>, OperatorError> {
+        let keys = Some(vec![StrBytes::from_static_str(INTER_BROKER_PROTOCOL)]);
+        let name = StrBytes::from_string(node_id.to_string());
+        let resource = DescribeConfigsResource::default().with_resource_type(BROKER_RESOURCE).with_resource_name(name).with_configuration_keys(keys);
+        let request = DescribeConfigsRequest::default().with_resources(vec![resource]);
+        let answer = self.ask("DescribeConfigs", 1, 4, "1.1", &request).await?;
+        let mut configs = answer.results.into_iter().filter(|result| result.error_code == 0).flat_map(|result| result.configs);
+        let config = configs.find(|config| &*config.name == INTER_BROKER_PROTOCOL);
+        Ok(config.and_then(|config| config.value).map(|value| value.to_string()))
     }
 
     /// Every reassignment that is running.
