@@ -43,8 +43,9 @@ impl Scene<'_> {
             ),
             BlockerKind::Reassigning => self.reassigning(partitions, &these),
             BlockerKind::OtherBrokerDown => format!(
-                "{} down: brokers stop one at a time; wait until it is back, or, where it is gone for good, move its replicas to others",
-                is_are(brokers)
+                "{} down: brokers stop one at a time; wait until {they} back, or, where {they} gone for good, move the replicas to others",
+                is_are(brokers),
+                they = if brokers.len() == 1 { "it is" } else { "they are" },
             ),
             BlockerKind::OtherBrokerDraining => {
                 format!("{} draining, and may stop as well: finish with it first, or take the drain back (leeward broker undrain)", is_are(brokers))
