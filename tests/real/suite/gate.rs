@@ -93,6 +93,17 @@ fn kinds(verdict: &Value) -> Vec<&str> {
     list(verdict, "blockers").iter().map(|blocker| blocker["kind"].as_str().unwrap()).collect()
 }
 
+/// As `kinds`, for states in which the broker that is away may be ZooKeeper's active controller: then nobody tells the reassignments, and that is said.
+fn kinds_without_controller<'a>(scene: &Scene, verdict: &'a Value) -> Vec<&'a str> {
+    let may_be_away = scene.release.quorum == Quorum::ZooKeeper && scene.release.reassignment();
+    let unread = |blocker: &&Value| {
+        let is_unread = blocker["kind"] == "not_known";
+        assert!(!is_unread || (may_be_away && blocker["text"].as_str().unwrap().contains("running reassignments could not be read")), "{blocker:#}");
+        is_unread
+    };
+    list(verdict, "blockers").iter().filter(|blocker| !unread(blocker)).map(|blocker| blocker["kind"].as_str().unwrap()).collect()
+}
+
 /// The topics of one of the verdict's lists of risks.
 fn risk<'a>(verdict: &'a Value, name: &str) -> Vec<&'a str> {
     list(&verdict["risks"], name).iter().map(|partition| partition["topic"].as_str().unwrap()).collect()
@@ -209,7 +220,7 @@ fn reassigning(scene: &mut Scene, test: &str) {
 fn lagging(scene: &mut Scene, test: &str) {
     scene.cluster.pause(FOLLOWER);
     let at_once = may_stop(&scene.front, test, "a follower stands still, for a moment now", N, "strict");
-    assert_eq!(kinds(&at_once), ["at_min_isr", "other_broker_down"]);
+    assert_eq!(kinds_without_controller(scene, &at_once), ["at_min_isr", "other_broker_down"]);
     // A follower that lacks nothing stays in the ISR however long it is silent.
     let file = scene.file("lagging", &make(92, 20, 1, Shape::NoHeaders));
     scene.java.run("produce", &[("topic", "t"), ("file", &file), ("client", "one"), ("acks", "1")]);
@@ -219,7 +230,10 @@ fn lagging(scene: &mut Scene, test: &str) {
         other => Err(format!("{other:?} partitions under-replicated")),
     });
     let verdict = may_stop(&scene.front, test, "it has left the ISR", N, "strict");
-    assert_eq!((kinds(&verdict), risk(&verdict, "full_acks_produce_unavailable")), (vec!["at_min_isr", "other_broker_down"], vec!["t"]));
+    assert_eq!(
+        (kinds_without_controller(scene, &verdict), risk(&verdict, "full_acks_produce_unavailable")),
+        (vec!["at_min_isr", "other_broker_down"], vec!["t"])
+    );
     assert_eq!(kinds(&may_stop(&scene.front, test, "it has left the ISR", N, "available")), [""; 0]);
     show_cluster(scene, test, &["cluster"]);
     let (code, out, _) = scene.front.outcome(&["broker", "may-stop", "1", "--wait", "--every", "500ms", "--timeout", "1s"]).unwrap();
@@ -232,15 +246,21 @@ fn lagging(scene: &mut Scene, test: &str) {
 fn two_down(scene: &mut Scene, test: &str) {
     scene.cluster.kill(FOLLOWER);
     let verdict = may_stop(&scene.front, test, "another was killed a moment ago", N, "strict");
-    assert_eq!(kinds(&verdict), ["at_min_isr", "other_broker_down"]);
+    assert_eq!(kinds_without_controller(scene, &verdict), ["at_min_isr", "other_broker_down"]);
     scene.cluster.stop(OTHER);
     let verdict = may_stop(&scene.front, test, "two are down", N, "strict");
-    assert_eq!(kinds(&verdict), ["only_in_sync", "other_broker_down"]);
+    assert_eq!(kinds_without_controller(scene, &verdict), ["only_in_sync", "other_broker_down"]);
     assert_eq!(list(&verdict, "blockers")[1]["brokers"], serde_json::json!([OTHER, FOLLOWER]));
     let verdict = may_stop(&scene.front, test, "two are down", N, "available");
     assert_eq!((kinds(&verdict), risk(&verdict, "unavailable")), (vec!["only_in_sync"], vec!["t"]));
     assert_eq!(may_stop(&scene.front, test, "two are down", N, "none")["may_stop"], true, "it only tells");
     show_cluster(scene, test, &["cluster"]);
+    // ZooKeeper lets no broker join while the session of the one before it has not ended.
+    until("broker 42 gone from the metadata", CHANGE_LIMIT, || {
+        let picture = cluster(scene);
+        let gone = list(&picture, "brokers").iter().any(|broker| broker["node_id"] == FOLLOWER && broker["listed"] == false);
+        if gone { Ok(()) } else { Err(format!("{picture:#}")) }
+    });
     scene.cluster.launch(OTHER);
     scene.cluster.launch(FOLLOWER);
     scene.cluster.await_up(OTHER);
