@@ -98,10 +98,9 @@ impl Session {
     fn judge<O>(&mut self, seq: u64, at: usize, heard: &Heard, moment: &Moment<'_, O>) -> Option<Verdict> {
         let shelter = self.shelter.as_mut()?;
         let produce = shelter.produce_mut(seq)?;
-        let acks = produce.acks_sent();
         let batch = produce.batches.get(at).filter(|batch| !matches!(batch.stage, Stage::Done(_)))?;
         let mut known = decide::Batch {
-            acks,
+            acks: batch.acks,
             has_producer_id: batch.has_producer_id,
             was_ambiguous: batch.was_ambiguous,
             earlier_unresolved: false,
@@ -270,13 +269,6 @@ impl Session {
         {
             shelter.calls.remove(&seq);
         }
-    }
-}
-
-impl Produce {
-    /// The `acks` with which a detour gets it: one that is answered.
-    pub(super) fn acks_sent(&self) -> i16 {
-        if self.acks == 0 { 1 } else { self.acks }
     }
 }
 
