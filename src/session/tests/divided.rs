@@ -16,7 +16,7 @@ fn desk() -> Desk {
     for name in [COVERED, ALONE] {
         let leader = Leader { node_id: 1, epoch: 3 };
         let partition = PartitionInfo { leader, last_leader: Some(leader), replicas: vec![1], isr: vec![1] };
-        let topic = Topic { id: None, partitions: [(0, partition)].into(), min_insync_replicas: None };
+        let topic = Topic { id: None, partitions: [(0, partition)].into(), ..Topic::default() };
         desk.leaders.topics.insert(name.into(), topic.into());
     }
     desk
