@@ -75,6 +75,8 @@ pub(super) fn assert_restarts_told(front: &Front, least: u64) {
     let report: serde_json::Value = serde_json::from_str(&report).unwrap();
     let told = report["episode"]["broker_restarts"].as_u64();
     assert!(told >= Some(least), "{report:#}");
+    // For whoever reads the test's output: what it took.
+    println!("the ledger: {:#}", report["total"]);
 }
 
 /// `LEEWARD_REAL_ARM`, or what the selection asks for.
