@@ -64,12 +64,25 @@ pub enum RefusalKind {
 
 type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
 
+/// A change, or the refusal of one, that is not of the windows and belongs in the same audit file.
+#[derive(Debug, Clone)]
+pub struct Happening {
+    /// Nobody said who.
+    pub who: Option<String>,
+    pub what: &'static str,
+    pub why: String,
+    pub before: Option<serde_json::Value>,
+    pub after: Option<serde_json::Value>,
+    pub result: String,
+}
+
 enum Command {
     On(OnRequest, Reply<OnAnswer>),
     Off(OffRequest, Reply<OffAnswer>),
     Schedule(ScheduleRequest, Reply<ScheduleAnswer>),
     Unschedule(UnscheduleRequest, Reply<ScheduleAnswer>),
     Preflight(Reply<Preflight>),
+    Record(Happening, Reply<()>),
 }
 
 /// What is in force, for those that only read.
@@ -114,6 +127,11 @@ impl MaintenanceHandle {
     /// What an operator should know before a window opens.
     pub async fn preflight(&self) -> Result<Preflight, Refusal> {
         self.ask(Command::Preflight).await
+    }
+
+    /// Writes down what changes elsewhere; it is on the disk when this is done.
+    pub async fn record(&self, happening: Happening) -> Result<(), Refusal> {
+        self.ask(|reply| Command::Record(happening, reply)).await
     }
 
     /// Everything there is to see.
