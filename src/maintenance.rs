@@ -2,7 +2,8 @@
 //! publishes the [`Policy`] that sessions work by.
 //!
 //! **Invariant: written down first.** What an operator changes is in the audit file and in the state before it is in force and answered. What
-//! happens by itself (an expiry, a schedule, a detection) is in force even when the disk refuses, and is said.
+//! happens by itself (an expiry, a schedule, a detection) is in force even when the disk refuses, and is said; so is the end of a window, and what
+//! is changed elsewhere and only recorded here ([`MaintenanceHandle::record`]).
 
 pub mod api;
 pub mod preflight;
