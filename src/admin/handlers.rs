@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::{Request, State};
+use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -20,6 +20,9 @@ use crate::telemetry::Telemetry;
 
 /// What the endpoint offers, for programs: paths, bodies, answers.
 pub(super) const OPENAPI: &str = include_str!("../../config/openapi.json");
+
+/// A thousand names of a window's scope fit; what comes is not read further than this.
+pub(super) const BODY_BYTES_MAX: usize = 512 << 10;
 
 /// How long a command may take before its asker is told that it is not known how it ended: each reads or writes a file.
 pub(super) const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
@@ -51,7 +54,7 @@ pub(super) async fn openapi() -> Response {
     ([(header::CONTENT_TYPE, "application/json")], OPENAPI).into_response()
 }
 
-pub(super) async fn reload(State(state): State<AdminState>, Extension(caller): Extension<Caller>, body: Bytes) -> Response {
+pub(super) async fn reload(State(state): State<AdminState>, Extension(caller): Extension<Caller>, Body(body): Body) -> Response {
     let request = match reload_request(&body) {
         Ok(request) => request,
         Err(problem) => return refuse(StatusCode::BAD_REQUEST, &problem, "send nothing, or a JSON object such as {\"reason\": \"…\", \"author\": \"…\"}"),
@@ -82,6 +85,21 @@ fn reload_request(body: &[u8]) -> Result<ReloadRequest, String> {
     let request: ReloadRequest = serde_json::from_slice(body).map_err(|error| format!("the body is not what is expected here: {error}"))?;
     let longest = request.reason.iter().chain(&request.author).map(String::len).max();
     if longest > Some(TEXT_BYTES_MAX) { Err(format!("the reason or the author has more than {TEXT_BYTES_MAX} bytes")) } else { Ok(request) }
+}
+
+/// The whole of a request's body, or the refusal of one that is too long or breaks off.
+pub(super) struct Body(pub(super) Bytes);
+
+impl FromRequest<AdminState> for Body {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &AdminState) -> Result<Self, Response> {
+        let read = Bytes::from_request(request, state).await;
+        read.map(Body).map_err(|rejection| {
+            let hint = format!("send at most {BODY_BYTES_MAX} bytes, and all that content-length says");
+            refuse(rejection.status(), &format!("the body cannot be read: {}", rejection.body_text()), &hint)
+        })
+    }
 }
 
 pub(super) fn refuse(code: StatusCode, error: &str, hint: &str) -> Response {

@@ -11,11 +11,8 @@ use axum::middleware;
 use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter};
 
-use super::handlers::{self, refuse};
+use super::handlers::{self, BODY_BYTES_MAX, refuse};
 use super::{AdminState, access, maintenance, report};
-
-/// A thousand names of a window's scope fit; what comes is not read further than this.
-const BODY_BYTES_MAX: usize = 512 << 10;
 
 /// Every path. What changes something is never a GET; what is added here stands in `config/openapi.json` too.
 pub(super) fn table() -> Vec<Route> {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::schema::{problems, referred};
 use super::*;
 use crate::admin::access::OPEN;
-use crate::admin::handlers::OPENAPI;
+use crate::admin::handlers::{BODY_BYTES_MAX, OPENAPI};
 use crate::admin::routes::table;
 use crate::maintenance::api::{OffRequest, OnRequest, ScheduleRequest, UnscheduleRequest};
 
@@ -147,6 +147,11 @@ async fn every_answer_is_what_the_document_says() {
             let refusal = running.tell(&operation.method, &operation.place(), "{\"nonsense\": 1}").await;
             operation.hold(&document, &refusal);
             assert_eq!(refusal.0, 400, "{}: {}", operation.name(), refusal.1);
+            if round == 0 {
+                let refusal = running.tell(&operation.method, &operation.place(), &"r".repeat(BODY_BYTES_MAX + 1)).await;
+                operation.hold(&document, &refusal);
+                assert_eq!(refusal.0, 413, "{}: {}", operation.name(), refusal.1);
+            }
         }
         if round == 0 {
             told(&telemetry, &workers[0]);
