@@ -602,3 +602,18 @@ async fn a_token_opens_the_admin_endpoint_to_commands() {
     assert!(!log.contains(READER) && !log.contains(WRITER), "no token is written down");
     sandbox.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reload_that_cannot_be_written_down_says_so() {
+    let sandbox = Sandbox::start(SandboxConfig::default()).await.expect("a cluster");
+    let mut running = Running::start(&sandbox.bootstrap());
+    running.healthy("3 of 3 brokers reachable");
+    // Where the directory would be made there is a file.
+    std::fs::write(running.state.path().join("leeward-state"), "").expect("written");
+    running.rewrite("limits.write_timeout = \"9s\"\n");
+    let ran = leeward(&["reload", "--admin", &running.admin]);
+    assert!(ran.code == Some(0) && ran.out.starts_with("in force now:\n  limits.write_timeout: \"1m\" → \"9s\"\n"), "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("the audit file has no line of it: it could not be written down: "), "{}", ran.out);
+    running.logged("a reload is not in the audit file");
+    sandbox.shutdown().await;
+}
