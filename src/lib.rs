@@ -43,6 +43,7 @@
 //! - **Epochs never go back.** No leader is told that is older than one that was seen ([`cluster::leaders`]).
 //! - **A window ends.** Every maintenance window has a moment at which it closes by itself ([`guard::windows`]).
 //! - **Written down first.** What an operator changes is in the audit file and in the state before it is in force ([`maintenance`]).
+//! - **No change by GET.** What only asks changes nothing, and on another address than loopback only the probes are answered without a token ([`admin`]).
 //!
 //! # The path of a request
 //!
