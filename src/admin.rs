@@ -9,6 +9,7 @@
 //! | `GET /v1/report?episode=last\|N` | [`report::Report`]: what the guard did in a maintenance window or a restart |
 //! | `GET /v1/report/episodes` | [`report::Episodes`] |
 //! | `GET /v1/config` | every key with value, default and when a change applies |
+//! | `GET /v1/openapi.json` | all of this for programs |
 //! | `POST /v1/reload` | [`Reloaded`], or 422 with every error of the file |
 //! | `GET /v1/maintenance` | windows, schedules, what was; where it is kept |
 //! | `GET /v1/maintenance/preflight` | what an operator should know before a window opens |
@@ -19,6 +20,7 @@
 //! | `GET /v1/brokers/{id}/may-continue` | [`crate::rolling::resume::Return`] |
 //! | `GET /v1/audit?last=N` | the last entries of the audit file |
 
+mod access;
 pub mod api;
 pub mod brokers;
 mod handlers;
@@ -26,6 +28,7 @@ mod http;
 mod maintenance;
 pub mod readiness;
 pub mod report;
+mod routes;
 pub mod status;
 
 #[cfg(test)]
@@ -38,9 +41,9 @@ use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
 
 pub use api::{ApiError, Reloaded};
-pub use handlers::router;
 pub use http::serve;
 pub use readiness::{Endpoint, ListenerState, Readiness};
+pub use routes::router;
 
 use crate::cluster::View;
 use crate::config::{Config, ConfigErrors};
@@ -72,5 +75,5 @@ pub struct Started {
 #[derive(Debug)]
 pub enum AdminCommand {
     /// Read the configuration again and put in force what may change.
-    Reload { reply: oneshot::Sender<Result<Reloaded, ConfigErrors>> },
+    Reload { who: Option<String>, why: Option<String>, reply: oneshot::Sender<Result<Reloaded, ConfigErrors>> },
 }

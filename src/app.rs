@@ -2,6 +2,8 @@
 //!
 //! One thread (this one) has the listeners, the links to the brokers, the admin endpoint and the signals; the workers have the sessions.
 
+mod reload;
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,15 +16,16 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::admin::{self, AdminCommand, AdminState, ListenerState, Readiness, Reloaded, Started};
+use crate::admin::{self, AdminCommand, AdminState, ListenerState, Readiness, Started};
 use crate::cluster::View;
-use crate::config::{Applies, Config, ConfigErrors, ConfigSource};
+use crate::config::{Config, ConfigSource};
 use crate::control::Control;
 use crate::maintenance::{self, MaintenanceHandle};
 use crate::net::{Endpoint, Learn, Listeners, Pictures, Workers};
 use crate::telemetry::Telemetry;
-use crate::telemetry::events::{ConfigRejected, ConfigReloaded, Listening, ShutdownBegan, ShutdownEnded};
+use crate::telemetry::events::{Listening, ShutdownBegan, ShutdownEnded};
 use crate::telemetry::logs::LogControl;
+use reload::BY_SIGNAL;
 
 /// Why Leeward could not run.
 #[derive(Debug, thiserror::Error)]
@@ -174,21 +177,21 @@ impl App {
                     Told::End => return,
                     Told::Reload => {
                         // Its outcome is in the log.
-                        let _ = self.reload();
+                        let _ = self.reload(Some(BY_SIGNAL.to_owned()), None).await;
                     }
                 },
                 Some(event) = self.control.next_event() => self.control.on_event(event, &mut self.listeners),
                 Some(learn) = self.learned.recv() => self.control.on_learn(learn, &mut self.listeners),
-                Some(command) = self.commands.recv() => self.on_command(command),
+                Some(command) = self.commands.recv() => self.on_command(command).await,
             }
             self.show(false);
         }
     }
 
-    fn on_command(&mut self, command: AdminCommand) {
+    async fn on_command(&mut self, command: AdminCommand) {
         match command {
-            AdminCommand::Reload { reply } => {
-                let reloaded = self.reload();
+            AdminCommand::Reload { who, why, reply } => {
+                let reloaded = self.reload(who, why).await;
                 // Whoever asked may have gone.
                 let _ = reply.send(reloaded);
             }
@@ -210,30 +213,6 @@ impl App {
         if **self.readiness.load() != readiness {
             self.readiness.store(Arc::new(readiness));
         }
-    }
-
-    fn reload(&mut self) -> Result<Reloaded, ConfigErrors> {
-        let new = match self.source.load() {
-            Ok(new) => new,
-            Err(errors) => {
-                ConfigRejected { errors: &errors }.emit(&self.telemetry);
-                return Err(errors);
-            }
-        };
-        let old = self.config.load_full();
-        let changes = Config::diff(&old, &new);
-        let (applied, needs_restart): (Vec<_>, Vec<_>) = changes.into_iter().partition(|change| change.applies == Applies::Now);
-        let config = Arc::new(old.with_applicable(&new));
-        self.listeners.set_limits(&config.limits);
-        self.workers.set_limits(&config.limits, config.upstream.connect_timeout);
-        self.control.set_config(Arc::clone(&config));
-        self.maintenance.set_config(Arc::clone(&config));
-        if let Some(Err(error)) = self.log.as_ref().map(|log| log.set_filter(&config.log.filter)) {
-            tracing::warn!(%error, "the log goes on as it was");
-        }
-        self.config.store(config);
-        ConfigReloaded { applied: &applied, needs_restart: &needs_restart }.emit(&self.telemetry);
-        Ok(Reloaded { applied, needs_restart })
     }
 
     /// Stops accepting, waits for what is in flight, and ends.

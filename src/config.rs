@@ -8,6 +8,7 @@ mod error;
 mod keys;
 mod raw;
 mod show;
+mod tokens;
 mod value;
 
 #[cfg(test)]
@@ -24,6 +25,7 @@ pub use error::{ConfigError, ConfigErrors};
 pub use keys::{Applies, KEYS, Key};
 pub use raw::Override;
 pub use show::{Change, Setting, reference_markdown};
+pub use tokens::{Token, Tokens, read_secret, wrong as wrong_token};
 pub use value::{parse_duration, show_duration, show_size};
 
 /// Where a configuration comes from: a file, flags, or both (flags win). Kept, so that a reload reads the same again.
@@ -46,7 +48,7 @@ impl ConfigSource {
 }
 
 impl Config {
-    /// The configuration of a file's name and text and of flags; no file is opened.
+    /// The configuration of a file's name and text and of flags; no file is opened but those of tokens.
     pub fn from_parts(file: Option<(&Path, &str)>, overrides: &[Override]) -> Result<Config, ConfigErrors> {
         let mut raw = raw::Raw::default();
         if let Some((name, text)) = file {
@@ -147,6 +149,8 @@ pub struct VirtualBrokers {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admin {
     pub listen: SocketAddr,
+    /// Never empty where `listen` is not a loopback address.
+    pub tokens: Tokens,
 }
 
 /// Every bound, with its unit in its name or type. Defaults and reasons stand in [`KEYS`].

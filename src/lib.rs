@@ -45,6 +45,7 @@
 //! - **Epochs never go back.** No leader is told that is older than one that was seen ([`cluster::leaders`]).
 //! - **A window ends.** Every maintenance window has a moment at which it closes by itself ([`guard::windows`]).
 //! - **Written down first.** What an operator changes is in the audit file and in the state before it is in force ([`maintenance`]).
+//! - **No change by GET.** What only asks changes nothing, and on another address than loopback only the probes are answered without a token ([`admin`]).
 //!
 //! # The path of a request
 //!
@@ -56,12 +57,12 @@
 //!
 //! # When a broker goes
 //!
-//! While absorption is on, the entry of a request also keeps its frame (up to 16 MiB), and answers up to 256 KiB are looked at before any of them goes on. An
-//! error that the client need not see, or the loss of the home, moves the request into the session's shelter; its entry in the ring stays, so that answers keep their
-//! order. There a Produce waits by partition (a lane each), what belongs to a group or a transaction by coordinator, everything else by itself; all of it travels on
-//! detours, connections of the session to other brokers. [`guard::decide`] says for each batch what may be done with it, [`guard::deadline`] until when. Leaders come
-//! from [`control`], which asks the brokers, one question at a time, for what sessions wait for. When nothing is left the shelter goes, and the session is a plain
-//! wire again.
+//! While absorption is on, the entry of a request also keeps its frame (up to 16 MiB), and answers up to 256 KiB (16 MiB while trouble is expected) are there
+//! as a whole before any of them goes on. An error that the client need not see, or the loss of the home, moves the request into the session's shelter; its
+//! entry in the ring stays, so that answers keep their order. There a Produce waits by partition (a lane each), what belongs to a group or a transaction by
+//! coordinator, everything else by itself; all of it travels on detours, connections of the session to other brokers. [`guard::decide`] says for each batch
+//! what may be done with it, [`guard::deadline`] until when. Leaders come from [`control`], which asks the brokers, one question at a time, for what sessions
+//! wait for. When nothing is left the shelter goes, and the session is a plain wire again.
 
 pub mod admin;
 pub mod app;

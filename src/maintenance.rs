@@ -2,7 +2,8 @@
 //! publishes the [`Policy`] that sessions work by.
 //!
 //! **Invariant: written down first.** What an operator changes is in the audit file and in the state before it is in force and answered. What
-//! happens by itself (an expiry, a schedule, a detection) is in force even when the disk refuses, and is said.
+//! happens by itself (an expiry, a schedule, a detection) is in force even when the disk refuses, and is said; so is the end of a window, and what
+//! is changed elsewhere and only recorded here ([`MaintenanceHandle::record`]).
 
 pub mod api;
 pub mod preflight;
@@ -64,12 +65,25 @@ pub enum RefusalKind {
 
 type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
 
+/// A change, or the refusal of one, that is not of the windows and belongs in the same audit file.
+#[derive(Debug, Clone)]
+pub struct Happening {
+    /// Nobody said who.
+    pub who: Option<String>,
+    pub what: &'static str,
+    pub why: String,
+    pub before: Option<serde_json::Value>,
+    pub after: Option<serde_json::Value>,
+    pub result: String,
+}
+
 enum Command {
     On(OnRequest, Reply<OnAnswer>),
     Off(OffRequest, Reply<OffAnswer>),
     Schedule(ScheduleRequest, Reply<ScheduleAnswer>),
     Unschedule(UnscheduleRequest, Reply<ScheduleAnswer>),
     Preflight(Reply<Preflight>),
+    Record(Happening, Reply<()>),
 }
 
 /// What is in force, for those that only read.
@@ -114,6 +128,11 @@ impl MaintenanceHandle {
     /// What an operator should know before a window opens.
     pub async fn preflight(&self) -> Result<Preflight, Refusal> {
         self.ask(Command::Preflight).await
+    }
+
+    /// Writes down what changes elsewhere; it is on the disk when this is done.
+    pub async fn record(&self, happening: Happening) -> Result<(), Refusal> {
+        self.ask(|reply| Command::Record(happening, reply)).await
     }
 
     /// Everything there is to see.

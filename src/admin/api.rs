@@ -5,6 +5,16 @@ use serde::{Deserialize, Serialize};
 use crate::config::{Change, ConfigError};
 use crate::maintenance::preflight::Preflight;
 
+/// Read the configuration again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReloadRequest {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
+}
+
 /// What a reload did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reloaded {
@@ -12,6 +22,9 @@ pub struct Reloaded {
     pub applied: Vec<Change>,
     /// Left as it was until Leeward is started again.
     pub needs_restart: Vec<Change>,
+    /// Why the audit file has no line of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_audited: Option<String>,
 }
 
 /// Every answer that is not a success.

@@ -3,12 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
 use super::AdminState;
@@ -157,10 +156,6 @@ fn finalized(offer: &Offer) -> Option<String> {
     Some(metadata_version_of(level).map_or_else(|| format!("level {level}"), |version| version.name.to_owned()))
 }
 
-pub(super) fn routes() -> Router<AdminState> {
-    Router::new().route("/v1/cluster", get(cluster)).route("/v1/brokers/{id}/may-stop", get(stop)).route("/v1/brokers/{id}/may-continue", get(go_on))
-}
-
 pub(super) async fn cluster(State(state): State<AdminState>) -> Response {
     match census(&state).await {
         Ok(census) => Json(ClusterPicture::of(&census, SystemTime::now())).into_response(),
@@ -191,7 +186,19 @@ pub(super) async fn stop(State(state): State<AdminState>, node_id: Result<Path<i
     }
 }
 
-pub(super) async fn go_on(State(state): State<AdminState>, node_id: Result<Path<i32>, PathRejection>) -> Response {
+/// Nothing.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AskedNothing {}
+
+pub(super) async fn go_on(
+    State(state): State<AdminState>,
+    node_id: Result<Path<i32>, PathRejection>,
+    asked: Result<Query<AskedNothing>, QueryRejection>,
+) -> Response {
+    if let Err(error) = asked {
+        return refuse(StatusCode::BAD_REQUEST, &error.body_text(), "ask without a query");
+    }
     let node_id = match node_id {
         Ok(Path(node_id)) => node_id,
         Err(error) => return no_node_id(&error),

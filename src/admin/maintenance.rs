@@ -1,17 +1,18 @@
 //! The paths of maintenance: each hands a body to whoever owns the windows, and turns a refusal into its code.
 
-use axum::Json;
-use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::AdminState;
+use super::access::Caller;
 use super::api::ApiError;
-use super::handlers::{COMMAND_TIMEOUT, refuse};
+use super::handlers::{Body, COMMAND_TIMEOUT, refuse};
+use crate::maintenance::api::{OffRequest, OnRequest, ScheduleRequest, UnscheduleRequest};
 use crate::maintenance::{Refusal, RefusalKind};
 
 /// Entries of the audit file in one answer, and how many when nobody says.
@@ -26,24 +27,24 @@ pub(super) async fn preflight(State(state): State<AdminState>) -> Response {
     state.maintenance.preflight().await.map_or_else(refused, |preflight| Json(preflight).into_response())
 }
 
-pub(super) async fn on(State(state): State<AdminState>, body: Bytes) -> Response {
-    command(&body, |request| state.maintenance.on(request)).await
+pub(super) async fn on(State(state): State<AdminState>, Extension(caller): Extension<Caller>, Body(body): Body) -> Response {
+    command(&body, |request: OnRequest| state.maintenance.on(OnRequest { author: caller.sign(request.author), ..request })).await
 }
 
-pub(super) async fn off(State(state): State<AdminState>, body: Bytes) -> Response {
-    command(&body, |request| state.maintenance.off(request)).await
+pub(super) async fn off(State(state): State<AdminState>, Extension(caller): Extension<Caller>, Body(body): Body) -> Response {
+    command(&body, |request: OffRequest| state.maintenance.off(OffRequest { author: caller.sign(request.author), ..request })).await
 }
 
 pub(super) async fn schedules(State(state): State<AdminState>) -> Response {
     Json(state.maintenance.status().schedules).into_response()
 }
 
-pub(super) async fn schedule(State(state): State<AdminState>, body: Bytes) -> Response {
-    command(&body, |request| state.maintenance.schedule(request)).await
+pub(super) async fn schedule(State(state): State<AdminState>, Extension(caller): Extension<Caller>, Body(body): Body) -> Response {
+    command(&body, |request: ScheduleRequest| state.maintenance.schedule(ScheduleRequest { author: caller.sign(request.author), ..request })).await
 }
 
-pub(super) async fn unschedule(State(state): State<AdminState>, body: Bytes) -> Response {
-    command(&body, |request| state.maintenance.unschedule(request)).await
+pub(super) async fn unschedule(State(state): State<AdminState>, Extension(caller): Extension<Caller>, Body(body): Body) -> Response {
+    command(&body, |request: UnscheduleRequest| state.maintenance.unschedule(UnscheduleRequest { author: caller.sign(request.author), ..request })).await
 }
 
 #[derive(Deserialize)]

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
+use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
 use super::AdminState;
@@ -140,21 +139,16 @@ pub struct ClientReport {
     pub counts: Counts,
 }
 
-/// Its paths.
-pub(super) fn routes() -> Router<AdminState> {
-    Router::new().route("/v1/report", get(report)).route("/v1/report/episodes", get(episodes))
-}
-
 /// What may be asked.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+pub(super) struct Asked {
     /// A number, or `last`.
     #[serde(default)]
     episode: Option<String>,
 }
 
-async fn report(State(state): State<AdminState>, asked: Result<Query<Asked>, QueryRejection>) -> Response {
+pub(super) async fn report(State(state): State<AdminState>, asked: Result<Query<Asked>, QueryRejection>) -> Response {
     let asked = asked.map(|Query(asked)| asked.episode.unwrap_or_else(|| "last".to_owned()));
     let which = asked.map_err(|error| error.body_text()).and_then(|text| which(&text));
     let which = match which {
@@ -182,7 +176,7 @@ fn which(text: &str) -> Result<Which, String> {
     }
 }
 
-async fn episodes(State(state): State<AdminState>) -> Json<Episodes> {
+pub(super) async fn episodes(State(state): State<AdminState>) -> Json<Episodes> {
     let now = SystemTime::now();
     Json(Episodes { episodes: state.telemetry.episodes(now).iter().map(|episode| EpisodeHead::of(episode, now)).collect() })
 }

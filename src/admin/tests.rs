@@ -1,3 +1,7 @@
+mod openapi;
+mod schema;
+mod tokens;
+
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -12,7 +16,7 @@ use super::readiness::{Ready, check};
 use super::status::Status;
 use super::*;
 use crate::cluster::Broker;
-use crate::config::{Applies, Change, ConfigError, HostPort, Override};
+use crate::config::{Applies, Change, ConfigError, HostPort};
 use crate::guard::Policy;
 use crate::maintenance::api::{Audit, MaintenanceStatus, OffAnswer, OnAnswer, ScheduleAnswer};
 use crate::maintenance::preflight::Preflight;
@@ -135,16 +139,20 @@ async fn start_in(directory: &std::path::Path, reply: fn() -> Result<Reloaded, C
 }
 
 async fn start_with(directory: &std::path::Path, reply: fn() -> Result<Reloaded, ConfigErrors>, telemetry: Arc<Telemetry>) -> Running {
-    let upstream = Override { key: "upstream.bootstrap".to_owned(), flag: String::new(), text: "127.0.0.1:9092".to_owned() };
-    let kept = Override { key: "state.directory".to_owned(), flag: String::new(), text: directory.display().to_string() };
-    let config = Config::from_parts(None, &[upstream, kept]).unwrap();
+    start_configured(directory, "", reply, telemetry).await
+}
+
+async fn start_configured(directory: &std::path::Path, more: &str, reply: fn() -> Result<Reloaded, ConfigErrors>, telemetry: Arc<Telemetry>) -> Running {
+    let upstream = if more.contains("upstream.bootstrap") { "" } else { "upstream.bootstrap = [\"127.0.0.1:9092\"]\n" };
+    let text = format!("{upstream}state.directory = {:?}\n{more}", directory.display().to_string());
+    let config = Config::from_parts(Some((std::path::Path::new("leeward.toml"), &text)), &[]).unwrap();
     let operator = crate::control::Control::new(Arc::new(config.clone()), Arc::clone(&telemetry)).0.operator();
     let (views, pictures) = watch::channel(Arc::new(View::default()));
     let (upkeep, maintenance, policy) = crate::maintenance::open(Arc::new(config.clone()), pictures, watch::channel(Arc::default()).1);
     tokio::spawn(upkeep.run(crate::net::Surveyor::default(), Telemetry::new(1).0));
     let (commands, mut asked) = mpsc::channel(1);
     tokio::spawn(async move {
-        while let Some(AdminCommand::Reload { reply: to }) = asked.recv().await {
+        while let Some(AdminCommand::Reload { reply: to, .. }) = asked.recv().await {
             to.send(reply()).unwrap();
         }
     });
@@ -171,8 +179,14 @@ async fn start(reply: fn() -> Result<Reloaded, ConfigErrors>) -> Running {
 }
 
 impl Running {
-    /// Sends `request` as it is and gives status line and body of the answer.
+    /// Sends `request` as it is and gives code and body of the answer.
     async fn send(&self, request: String) -> (u16, String) {
+        let (code, _, body) = self.exchange(request).await;
+        (code, body)
+    }
+
+    /// Code, head and body.
+    async fn exchange(&self, request: String) -> (u16, String, String) {
         let address = self.address;
         let text = tokio::task::spawn_blocking(move || {
             let mut stream = TcpStream::connect(address).unwrap();
@@ -184,15 +198,15 @@ impl Running {
         });
         let text = text.await.unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
-        (head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0), body.to_owned())
+        (head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0), format!("{head}\r\n"), body.to_owned())
     }
 
     async fn ask(&self, method: &str, path: &str) -> (u16, String) {
-        self.send(format!("{method} {path} HTTP/1.1\r\nhost: a\r\n\r\n")).await
+        self.send(format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\n\r\n")).await
     }
 
     async fn tell(&self, method: &str, path: &str, body: &str) -> (u16, String) {
-        self.send(format!("{method} {path} HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n{body}", body.len())).await
+        self.send(format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n{body}", body.len())).await
     }
 
     async fn stop(self) {
@@ -232,12 +246,15 @@ async fn health_follows_the_snapshots() {
 async fn a_reload_is_answered_with_what_it_did() {
     let running = start(|| {
         let change = |key: &str, applies| Change { key: key.to_owned(), old: "1".to_owned(), new: "2".to_owned(), applies };
-        Ok(Reloaded { applied: vec![change("a", Applies::Now)], needs_restart: vec![change("b", Applies::Restart)] })
+        Ok(Reloaded { applied: vec![change("a", Applies::Now)], needs_restart: vec![change("b", Applies::Restart)], not_audited: None })
     });
     let running = running.await;
-    let (code, body) = running.ask("POST", "/v1/reload").await;
-    let reloaded: Reloaded = serde_json::from_str(&body).unwrap();
+    let (code, text) = running.ask("POST", "/v1/reload").await;
+    let reloaded: Reloaded = serde_json::from_str(&text).unwrap();
     assert_eq!((code, reloaded.applied[0].key.as_str(), reloaded.needs_restart[0].key.as_str()), (200, "a", "b"));
+    assert_eq!(running.tell("POST", "/v1/reload", r#"{"reason": "more", "author": "alice"}"#).await.0, 200);
+    let refusal: ApiError = body(running.tell("POST", "/v1/reload", &format!("{{\"reason\": \"{}\"}}", "r".repeat(1025))).await, 400);
+    assert!(refusal.error.contains("1024"), "{refusal:?}");
     running.stop().await;
 }
 
@@ -260,6 +277,9 @@ async fn wrong_requests_are_told_what_is_right() {
     for (method, path, code, hint) in [
         ("GET", "/", 404, "GET /livez"),
         ("GET", "/v1/reload", 405, "send POST"),
+        ("GET", "/v1/brokers/one/may-stop", 400, "a whole number that GET /v1/cluster lists"),
+        ("GET", "/v1/brokers/1/may-stop?guarantee=all", 400, "strict, available or none"),
+        ("GET", "/v1/brokers/1/may-continue?guarantee=strict", 400, "without a query"),
         ("POST", "/v1/status", 405, "send GET"),
         ("DELETE", "/metrics", 405, "send GET"),
         ("GET", "/v1/maintenance/on", 405, "send POST"),
@@ -272,9 +292,15 @@ async fn wrong_requests_are_told_what_is_right() {
         let error: ApiError = serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {body}"));
         assert!(answered == code && error.hint.contains(hint), "{method} {path}: {answered} {error:?}");
     }
-    let from_a_page = "POST /v1/reload HTTP/1.1\r\nhost: a\r\norigin: http://elsewhere.example\r\ncontent-length: 0\r\n\r\n";
+    for path in ["/v1/reload", "/v1/maintenance/on"] {
+        let rebound = format!("POST {path} HTTP/1.1\r\nhost: leeward.evil.example\r\ncontent-length: 0\r\n\r\n");
+        assert_eq!(running.send(rebound).await.0, 403);
+    }
+    let (code, head, _) = running.exchange("PUT /v1/maintenance/schedules HTTP/1.1\r\nhost: localhost\r\n\r\n".to_owned()).await;
+    assert!(code == 405 && head.contains("allow: GET, POST, DELETE\r\n"), "{head}");
+    let from_a_page = "POST /v1/reload HTTP/1.1\r\nhost: localhost\r\norigin: http://elsewhere.example\r\ncontent-length: 0\r\n\r\n";
     assert_eq!(running.send(from_a_page.to_owned()).await.0, 403);
-    let huge = format!("GET /livez HTTP/1.1\r\nhost: a\r\nx: {}\r\n\r\n", "y".repeat(64 << 10));
+    let huge = format!("GET /livez HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "y".repeat(64 << 10));
     let address = running.address;
     let refused = tokio::task::spawn_blocking(move || {
         let mut stream = TcpStream::connect(address).unwrap();

@@ -1,18 +1,19 @@
 //! Talks to a running Leeward, and says in plain words why that does not work.
 
-use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
+use std::{env, io};
 
 use clap::Args;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use ureq::Agent;
 use ureq::http::Response;
+use ureq::{Agent, RequestBuilder};
 
 use super::{Exit, Failure};
 use crate::admin::ApiError;
 use crate::admin::api::VERSION_HEADER;
-use crate::config::HostPort;
+use crate::config::{HostPort, read_secret, wrong_token};
 
 /// A command's answer comes within 10 s; beyond this nobody is there.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
@@ -21,13 +22,23 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A check forbids what was asked.
 pub(super) const BLOCKED: u16 = 409;
+/// A token is missing or unknown.
+const UNAUTHORIZED: u16 = 401;
+/// The token may see and not change.
+const FORBIDDEN: u16 = 403;
 
-/// Where the running Leeward is.
+/// Holds a token, where no file is named. An argument would stand in the list of processes for everybody on the machine.
+const TOKEN_VARIABLE: &str = "LEEWARD_TOKEN";
+
+/// Where the running Leeward is, and what it asks of whoever comes.
 #[derive(Debug, Clone, Args)]
 pub(super) struct AdminAddress {
     /// Admin endpoint of the running Leeward
     #[arg(long = "admin", value_name = "HOST:PORT", default_value = "127.0.0.1:19000")]
     address: HostPort,
+    /// File with the token that it asks for; by default what LEEWARD_TOKEN holds
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
 }
 
 /// An answer of Leeward, good or bad.
@@ -39,19 +50,44 @@ pub(super) struct Answer {
 
 impl AdminAddress {
     pub(super) fn get(&self, path: &str) -> Result<Answer, Failure> {
-        self.answer(path, agent().get(self.url(path)).call())
-    }
-
-    pub(super) fn post(&self, path: &str) -> Result<Answer, Failure> {
-        self.answer(path, agent().post(self.url(path)).send_empty())
+        self.answer(path, self.with_token(agent().get(self.url(path)))?.call())
     }
 
     pub(super) fn post_json(&self, path: &str, body: &impl Serialize) -> Result<Answer, Failure> {
-        self.answer(path, agent().post(self.url(path)).send_json(body))
+        self.answer(path, self.with_token(agent().post(self.url(path)))?.send_json(body))
     }
 
     pub(super) fn delete_json(&self, path: &str, body: &impl Serialize) -> Result<Answer, Failure> {
-        self.answer(path, agent().delete(self.url(path)).force_send_body().send_json(body))
+        self.answer(path, self.with_token(agent().delete(self.url(path)).force_send_body())?.send_json(body))
+    }
+
+    fn with_token<B>(&self, request: RequestBuilder<B>) -> Result<RequestBuilder<B>, Failure> {
+        Ok(match self.token()? {
+            Some(token) => request.header("authorization", format!("Bearer {token}")),
+            None => request,
+        })
+    }
+
+    /// No failure repeats what was found.
+    fn token(&self) -> Result<Option<String>, Failure> {
+        let (place, token) = match &self.token_file {
+            Some(file) => {
+                let place = format!("--token-file {}", file.display());
+                let read = read_secret(file);
+                let token = read.map_err(|error| {
+                    Failure::new(Exit::Usage, format!("{place}: it cannot be read: {error}; name a file that you may read and that holds the token alone"))
+                })?;
+                (place, token)
+            }
+            None => match env::var_os(TOKEN_VARIABLE).filter(|token| !token.is_empty()) {
+                Some(token) => (TOKEN_VARIABLE.to_owned(), token.to_string_lossy().trim().to_owned()),
+                None => return Ok(None),
+            },
+        };
+        match wrong_token(&token) {
+            Some(problem) => Err(Failure::new(Exit::Usage, format!("{place}: the token {problem}; use one of those that Leeward was configured with"))),
+            None => Ok(Some(token)),
+        }
     }
 
     fn url(&self, path: &str) -> String {
@@ -123,7 +159,7 @@ impl Answer {
                 let lines = error.config_errors.iter().map(|error| format!("{error}\n")).collect::<String>();
                 let exit = match self.status {
                     BLOCKED => Exit::Blocked,
-                    400 => Exit::Usage,
+                    400 | UNAUTHORIZED | FORBIDDEN => Exit::Usage,
                     _ if !lines.is_empty() => Exit::Usage,
                     _ => Exit::Failed,
                 };
@@ -138,4 +174,11 @@ fn agent() -> Agent {
     let config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(ANSWER_TIMEOUT)).timeout_connect(Some(CONNECT_TIMEOUT));
     // A proxy of the environment has no business on the way to this machine's own endpoint.
     config.proxy(None).build().into()
+}
+
+/// Who asks when nobody says: the user and the host.
+pub(super) fn user_at_host() -> String {
+    let user = ["USER", "LOGNAME"].into_iter().find_map(|name| env::var(name).ok().filter(|user| !user.is_empty()));
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("{}@{}", user.as_deref().unwrap_or("unknown"), host.trim())
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::client::{AdminAddress, BLOCKED};
+use super::client::{AdminAddress, BLOCKED, user_at_host};
 use super::output::Output;
 use super::{Exit, Failure, Format, Outcome};
 use crate::admin::ApiError;
@@ -272,10 +272,6 @@ impl Alter {
     }
 
     fn author(&self) -> String {
-        self.author.clone().unwrap_or_else(|| {
-            let user = ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()));
-            let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-            format!("{}@{}", user.as_deref().unwrap_or("unknown"), host.trim())
-        })
+        self.author.clone().unwrap_or_else(user_at_host)
     }
 }

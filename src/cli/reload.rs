@@ -2,17 +2,24 @@
 
 use clap::Args;
 
-use super::client::AdminAddress;
+use super::client::{AdminAddress, user_at_host};
 use super::output::Output;
 use super::{Exit, Format, Outcome};
 use crate::admin::Reloaded;
+use crate::admin::api::ReloadRequest;
 use crate::config::Change;
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  leeward config check --config leeward.toml && leeward reload")]
+#[command(after_help = "Example:\n  leeward config check --config leeward.toml && leeward reload --reason \"more sessions\"")]
 pub(super) struct Reload {
     #[command(flatten)]
     admin: AdminAddress,
+    /// Why; the audit file keeps it
+    #[arg(long)]
+    reason: Option<String>,
+    /// Who; by default the user and the host
+    #[arg(long, value_name = "NAME")]
+    author: Option<String>,
     /// How to write it
     #[arg(short, long, value_enum, default_value_t = Format::Table)]
     output: Format,
@@ -20,11 +27,8 @@ pub(super) struct Reload {
 
 impl Reload {
     pub(super) fn run(self, output: &mut Output) -> Outcome {
-        let answer = self.admin.post("/v1/reload")?;
-        if answer.status != 200 {
-            return Err(answer.refusal());
-        }
-        let reloaded: Reloaded = answer.parse()?;
+        let request = ReloadRequest { reason: self.reason, author: Some(self.author.unwrap_or_else(user_at_host)) };
+        let reloaded: Reloaded = self.admin.post_json("/v1/reload", &request)?.expect()?;
         match self.output {
             Format::Json => output.json(&reloaded)?,
             Format::Table => said(&reloaded).iter().for_each(|line| output.line(line)),
@@ -46,6 +50,9 @@ fn said(reloaded: &Reloaded) -> Vec<String> {
     }
     if lines.is_empty() {
         lines.push("nothing has changed".to_owned());
+    }
+    if let Some(problem) = &reloaded.not_audited {
+        lines.push(format!("the audit file has no line of it: {problem}"));
     }
     lines
 }

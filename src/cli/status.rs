@@ -58,7 +58,8 @@ impl StatusArgs {
                     thread::sleep(INTERVAL);
                     output.next_picture();
                 }
-                Err(failure) if self.wait => self.not_ready_in_time(begun, &failure.message)?,
+                // A token does not come by waiting.
+                Err(failure) if self.wait && failure.exit != Exit::Usage => self.not_ready_in_time(begun, &failure.message)?,
                 Err(failure) => return Err(failure),
             }
         }

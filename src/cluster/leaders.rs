@@ -61,6 +61,15 @@ pub struct Topic {
     pub partitions: HashMap<i32, PartitionInfo>,
     /// `min.insync.replicas`, where it is known.
     pub min_insync_replicas: Option<u32>,
+    /// Whether brokers stamp its records with their own time (`message.timestamp.type`), where it is known.
+    pub has_log_append_time: Option<bool>,
+}
+
+/// What is read of a topic's configuration; `None`: not told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TopicConfig {
+    pub min_insync_replicas: Option<u32>,
+    pub has_log_append_time: Option<bool>,
 }
 
 /// One partition.

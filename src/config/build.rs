@@ -9,14 +9,14 @@ use super::error::{ConfigError, ConfigErrors};
 use super::keys::{Key, Preset};
 use super::raw::{Located, Raw};
 use super::value::{Found, Value};
-use super::{Absorb, Admin, Config, Guard, Limits, Listen, Log, LogFormat, Runtime, SaslPlain, State, Upstream, VirtualBrokers};
+use super::{Absorb, Admin, Config, Guard, Limits, Listen, Log, LogFormat, Runtime, SaslPlain, State, Token, Tokens, Upstream, VirtualBrokers};
 
 /// The configuration, or everything that is wrong with it.
 pub(super) fn build(raw: Raw) -> Result<Config, ConfigErrors> {
     let mut reader = Reader { raw };
     let upstream = upstream(&mut reader);
     let listen = listen(&mut reader);
-    let admin = reader.socket("admin.listen").map(|listen| Admin { listen });
+    let admin = admin(&mut reader);
     let limits = limits(&mut reader);
     let guard = guard(&mut reader);
     let state = reader.text("state.directory").map(|directory| State { directory: PathBuf::from(directory) });
@@ -77,6 +77,13 @@ fn listen(reader: &mut Reader) -> Option<Listen> {
     };
     let virtual_brokers = VirtualBrokers { bind: bind?, base_port: base_port?, range: range?, ports: ports? };
     Some(Listen { bootstrap, advertised_host: advertised_host?, virtual_brokers })
+}
+
+fn admin(reader: &mut Reader) -> Option<Admin> {
+    let listen = reader.socket("admin.listen");
+    let read_only = reader.tokens("admin.tokens.read_only");
+    let read_write = reader.tokens("admin.tokens.read_write");
+    Some(Admin { listen: listen?, tokens: Tokens { read_only: read_only?, read_write: read_write? } })
 }
 
 fn limits(reader: &mut Reader) -> Option<Limits> {
@@ -203,6 +210,19 @@ impl Reader {
     fn ip(&mut self, path: &'static str) -> Option<IpAddr> {
         let Value::Ip(address) = self.value(path)? else { return None };
         Some(address)
+    }
+
+    /// Each that is wrong is an error of its own.
+    fn tokens(&mut self, path: &'static str) -> Option<Vec<Token>> {
+        let Value::Said(said) = self.value(path)? else { return None };
+        let tokens: Vec<_> = said
+            .into_iter()
+            .map(|said| match said.token() {
+                Ok(token) => Some(token),
+                Err((problem, allowed)) => self.conflict(path, &problem, &allowed),
+            })
+            .collect();
+        tokens.into_iter().collect()
     }
 
     fn text(&mut self, path: &'static str) -> Option<String> {

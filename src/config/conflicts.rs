@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::build::Reader;
 use super::value::{show_duration, show_size};
-use super::{Config, VirtualBrokers};
+use super::{Admin, Config, Tokens, VirtualBrokers};
 
 /// Notes every conflict of `config` in `reader`.
 pub(super) fn find(config: &Config, reader: &mut Reader) {
@@ -18,13 +18,37 @@ pub(super) fn find(config: &Config, reader: &mut Reader) {
 
 fn admin(config: &Config, reader: &mut Reader) {
     let admin = config.admin.listen;
-    if !admin.ip().is_loopback() {
-        let problem = format!("{} is not a loopback address, and this endpoint has no login yet", admin.ip());
-        let _: Option<()> = reader.conflict("admin.listen", &problem, "use 127.0.0.1 or [::1], and a tunnel or a local agent to reach it from elsewhere");
+    if let Some(problem) = exposed(&config.admin) {
+        let allowed = "add a token (admin.tokens.read_write, admin.tokens.read_only), or listen on 127.0.0.1 or [::1]";
+        let _: Option<()> = reader.conflict("admin.listen", &problem, allowed);
     }
+    tokens(config, reader);
     if same_port(admin, config.listen.bootstrap) {
         let problem = format!("port {} is taken by listen.bootstrap", admin.port());
         let _: Option<()> = reader.conflict("admin.listen", &problem, "give each endpoint a port of its own");
+    }
+}
+
+/// Why an endpoint may not be offered as it is.
+pub(super) fn exposed(admin: &Admin) -> Option<String> {
+    let open = !admin.listen.ip().is_loopback() && admin.tokens.is_empty();
+    open.then(|| format!("{} is not a loopback address, and there is no token: whoever reaches it could change what Leeward does", admin.listen.ip()))
+}
+
+/// Two names for one secret, or two secrets for one name, would leave open who did something.
+fn tokens(config: &Config, reader: &mut Reader) {
+    let Tokens { read_only, read_write } = &config.admin.tokens;
+    let all: Vec<_> =
+        read_only.iter().map(|token| ("admin.tokens.read_only", token)).chain(read_write.iter().map(|token| ("admin.tokens.read_write", token))).collect();
+    for (place, (key, token)) in all.iter().enumerate() {
+        for (_, earlier) in all.iter().take(place) {
+            if earlier.name == token.name {
+                let _: Option<()> = reader.conflict(key, &format!("the name {} stands twice", token.name), "give each token a name of its own");
+            } else if earlier.is_same(token) {
+                let problem = format!("{} and {} are the same token", earlier.name, token.name);
+                let _: Option<()> = reader.conflict(key, &problem, "make another for one of them: openssl rand -hex 32");
+            }
+        }
     }
 }
 

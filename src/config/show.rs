@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::conflicts::exposed;
+use super::error::{ConfigError, ConfigErrors};
 use super::keys::{Applies, KEYS, Key, Preset};
 use super::value::Value;
 use super::{Config, LogFormat};
@@ -56,13 +58,22 @@ impl Config {
     pub fn with_applicable(&self, new: &Config) -> Config {
         let mut config = new.clone();
         config.listen = self.listen.clone();
-        config.admin = self.admin.clone();
+        config.admin.listen = self.admin.listen;
         config.state = self.state.clone();
         config.runtime = self.runtime.clone();
         config.limits.buffer_bytes = self.limits.buffer_bytes;
         config.limits.buffer_bytes_max = self.limits.buffer_bytes_max;
         config.log.format = self.log.format;
         config
+    }
+
+    /// The error of putting in force what [`Config::with_applicable`] gives, where key by key all is right: the last token may go only with the
+    /// address that it protects.
+    pub fn check_reload(&self) -> Result<(), ConfigErrors> {
+        let Some(problem) = exposed(&self.admin) else { return Ok(()) };
+        let allowed = "keep a token until Leeward is started again with another admin.listen".to_owned();
+        let error = ConfigError { at: "in force".to_owned(), key: "admin.listen".to_owned(), problem, allowed };
+        Err(ConfigErrors(vec![error]))
     }
 
     fn value(&self, key: &Key) -> Option<Value> {
@@ -83,6 +94,8 @@ impl Config {
             "listen.virtual_brokers.range" => Value::Number(virtual_brokers.range.into()),
             "listen.virtual_brokers.ports" => Value::Ports(virtual_brokers.ports.clone()),
             "admin.listen" => Value::Socket(self.admin.listen),
+            "admin.tokens.read_only" => Value::Tokens(self.admin.tokens.read_only.clone()),
+            "admin.tokens.read_write" => Value::Tokens(self.admin.tokens.read_write.clone()),
             "limits.frame_bytes_max" => number(limits.frame_bytes_max),
             "limits.first_frame_bytes_max" => number(limits.first_frame_bytes_max),
             "limits.session_bytes_in_flight_max" => number(limits.session_bytes_in_flight_max),

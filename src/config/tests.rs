@@ -74,7 +74,28 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("listen.virtual_brokers.ports = { 1 = 70000 }", "leeward.toml:2: listen.virtual_brokers.ports: node 1 has no port from 1 to 65535", ""),
     ("listen.virtual_brokers.ports = [1]", "leeward.toml:2: listen.virtual_brokers.ports: it is a list, not a table", ""),
     ("admin.listen = \"127.0.0.1:19092\"", "leeward.toml:2: admin.listen: port 19092 is taken by listen.bootstrap", ""),
-    ("admin.listen = \"0.0.0.0:19000\"", "leeward.toml:2: admin.listen: 0.0.0.0 is not a loopback address", "127.0.0.1"),
+    ("admin.listen = \"0.0.0.0:19000\"", "leeward.toml:2: admin.listen: 0.0.0.0 is not a loopback address, and there is no token", "admin.tokens.read_write"),
+    ("admin.listen = \"[::]:19000\"", "leeward.toml:2: admin.listen: :: is not a loopback address", "127.0.0.1"),
+    ("admin.tokens.read_write = \"hunter2\"", "leeward.toml:2: admin.tokens.read_write: it is not a table of names", "{ file = "),
+    ("admin.tokens.read_write = { ops = 7 }", "leeward.toml:2: admin.tokens.read_write: what stands for ops is neither", ""),
+    ("admin.tokens.read_write = { ops = { path = \"f\" } }", "leeward.toml:2: admin.tokens.read_write: what stands for ops is not { file = ", ""),
+    ("admin.tokens.read_write = { \"o p\" = \"0123456789abcdef\" }", "leeward.toml:2: admin.tokens.read_write: a name is empty, has more than", ""),
+    ("admin.tokens.read_only = { ops = \"hunter2\" }", "leeward.toml:2: admin.tokens.read_only: the token ops has 7 bytes", "openssl rand"),
+    (
+        "admin.tokens.read_only = { ops = { file = \"/nowhere/ops\" } }",
+        "leeward.toml:2: admin.tokens.read_only: the token ops cannot be read from /nowhere/ops",
+        "",
+    ),
+    (
+        "admin.tokens = { read_only = { a = \"0123456789abcdef\" }, read_write = { b = \"0123456789abcdef\" } }",
+        "leeward.toml:2: admin.tokens.read_write: a and b are the same token",
+        "",
+    ),
+    (
+        "admin.tokens = { read_only = { a = \"0123456789abcdef\" }, read_write = { a = \"fedcba9876543210\" } }",
+        "leeward.toml:2: admin.tokens.read_write: the name a stands twice",
+        "a name of its own",
+    ),
     ("limits.first_frame_bytes_max = \"200MiB\"", "leeward.toml:2: limits.first_frame_bytes_max: 200MiB is above limits.frame_bytes_max, 100MiB", ""),
     ("limits.buffer_bytes_max = \"64KiB\"", "leeward.toml:2: limits.buffer_bytes_max: 64KiB are not two buffers", "at least"),
     ("limits.sessions_per_address_max = 20001", "leeward.toml:2: limits.sessions_per_address_max: 20001 is above limits.sessions_max", ""),
@@ -124,6 +145,44 @@ fn all_errors_come_at_once() {
 }
 
 #[test]
+fn tokens_come_from_the_file_and_from_files_of_their_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ops.token");
+    std::fs::write(&path, "0123456789abcdef\n").unwrap();
+    let said = format!(
+        "[admin]\nlisten = \"0.0.0.0:19000\"\n[admin.tokens.read_write]\nops = {{ file = {:?} }}\nci = \"fedcba9876543210\"\n",
+        path.display().to_string()
+    );
+    let config = parse(&format!("{LEAST}{said}")).unwrap();
+    let names: Vec<_> = config.admin.tokens.read_write.iter().map(|token| (token.name.as_str(), token.is(b"0123456789abcdef"))).collect();
+    assert_eq!(names, [("ci", false), ("ops", true)]);
+    let by_flag = flags(&[("upstream.bootstrap", "a:1"), ("admin.tokens.read_write", &format!("ops={}", path.display()))]).unwrap();
+    assert!(by_flag.admin.tokens.read_write[0].is(b"0123456789abcdef"));
+    let refused = flags(&[("upstream.bootstrap", "a:1"), ("admin.tokens.read_write", "fedcba9876543210")]).unwrap_err().to_string();
+    assert!(refused.contains("NAME=FILE") && !refused.contains("fedcba"), "{refused}");
+    // A file that has changed is a change, which says nothing of what is in it.
+    std::fs::write(&path, "another-0123456789\n").unwrap();
+    let changes = Config::diff(&config, &parse(&format!("{LEAST}{said}")).unwrap());
+    assert_eq!(changes.iter().map(|change| (change.key.as_str(), change.old == change.new)).collect::<Vec<_>>(), [("admin.tokens.read_write", true)]);
+}
+
+#[test]
+fn every_wrong_token_is_an_error_of_its_own() {
+    let found = errors(&format!("{LEAST}admin.tokens.read_only = {{ a = \"short\", b = \"0123456789abcde\" }}\nadmin.listen = 3\n"));
+    assert_eq!(found.len(), 3, "{found:#?}");
+    assert!(found.iter().all(|error| !error.contains("short") && !error.contains("0123456789abcde")), "{found:#?}");
+}
+
+#[test]
+fn the_last_token_stays_while_its_address_does() {
+    let open = parse(&format!("{LEAST}admin.listen = \"0.0.0.0:19000\"\nadmin.tokens.read_only = {{ a = \"0123456789abcdef\" }}\n")).unwrap();
+    let closed = parse(LEAST).unwrap();
+    let error = open.with_applicable(&closed).check_reload().unwrap_err().to_string();
+    assert!(error.starts_with("in force: admin.listen: 0.0.0.0 is not a loopback address"), "{error}");
+    closed.with_applicable(&open).check_reload().unwrap();
+}
+
+#[test]
 fn unreadable_files_are_one_error() {
     let source = ConfigSource { file: Some(PathBuf::from("/nowhere/leeward.toml")), overrides: Vec::new() };
     let errors = source.load().unwrap_err();
@@ -144,6 +203,8 @@ const OTHER: &[(&str, &str)] = &[
     ("listen.virtual_brokers.range", "10"),
     ("listen.virtual_brokers.ports", "{ 1 = 3001, 2 = 3002 }"),
     ("admin.listen", "\"127.0.0.1:4000\""),
+    ("admin.tokens.read_only", "{ scraper = \"secret-of-the-scraper\" }"),
+    ("admin.tokens.read_write", "{ ops = \"secret-of-the-operator\" }"),
     ("limits.frame_bytes_max", "\"99MiB\""),
     ("limits.first_frame_bytes_max", "\"1025B\""),
     ("limits.session_bytes_in_flight_max", "\"1GiB\""),
@@ -181,7 +242,12 @@ fn every_key_is_read_and_shown() {
     assert_eq!(OTHER.iter().map(|(key, _)| *key).collect::<Vec<_>>(), KEYS.iter().map(|key| key.path).collect::<Vec<_>>());
     let config = other();
     for (setting, (key, value)) in config.settings().iter().zip(OTHER) {
-        let expected = if *key == "upstream.sasl_plain.password" { "(hidden)" } else { value };
+        let expected = match *key {
+            "upstream.sasl_plain.password" => "(hidden)",
+            "admin.tokens.read_only" => "{ scraper = \"(hidden)\" }",
+            "admin.tokens.read_write" => "{ ops = \"(hidden)\" }",
+            _ => value,
+        };
         let same = |text: &str| toml::from_str::<toml::Table>(&format!("a = {text}")).ok();
         assert!(setting.value == expected || same(&setting.value) == same(expected), "{key}: {} for {expected}", setting.value);
     }
@@ -193,7 +259,7 @@ fn every_changed_key_is_named_with_when_it_applies() {
     let (old, new) = (parse(LEAST).unwrap(), other());
     let changes = Config::diff(&old, &new);
     assert_eq!(changes.iter().map(|change| change.key.as_str()).collect::<Vec<_>>(), KEYS.iter().map(|key| key.path).collect::<Vec<_>>());
-    assert!(changes.iter().all(|change| change.old != "secret" && change.new != "secret"));
+    assert!(changes.iter().all(|change| !change.old.contains("secret") && !change.new.contains("secret")));
     assert_eq!(Config::diff(&new, &new), []);
     // What a reload puts in force differs from the old by exactly what may change now.
     let in_force = old.with_applicable(&new);

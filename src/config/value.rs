@@ -8,6 +8,7 @@ use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
 use super::HostPort;
+use super::tokens::{self, Said, Token};
 
 /// What a key may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub(super) enum Kind {
     Text,
     /// Never shown.
     Secret,
+    /// Secrets by name, each said or in a file.
+    Tokens,
 }
 
 /// A value as it was found, before its meaning is known.
@@ -71,6 +74,9 @@ pub(super) enum Value {
     Ip(IpAddr),
     Ports(BTreeMap<i32, u16>),
     Text(String),
+    /// As they were said; no file is read yet.
+    Said(Vec<Said>),
+    Tokens(Vec<Token>),
 }
 
 impl Kind {
@@ -125,6 +131,7 @@ impl Kind {
                 "" => Err("it is empty".to_owned()),
                 words => Ok(Value::Text(words.to_owned())),
             },
+            Kind::Tokens => tokens::said(found).map(Value::Said),
         }
     }
 
@@ -148,6 +155,7 @@ impl Kind {
             Kind::LogFormat => "\"text\" or \"json\"".to_owned(),
             Kind::LogFilter => "a filter such as \"info\" or \"leeward::session=debug,info\"".to_owned(),
             Kind::Text | Kind::Secret => "a text that is not empty".to_owned(),
+            Kind::Tokens => "names with tokens or their files, such as { ops = { file = \"/etc/leeward/ops.token\" } }".to_owned(),
         }
     }
 
@@ -170,6 +178,7 @@ impl Kind {
             Kind::LogFilter => "filter",
             Kind::Text => "text",
             Kind::Secret => "secret",
+            Kind::Tokens => "table name = secret, or file of one",
         }
     }
 
@@ -191,6 +200,9 @@ impl Kind {
                 format!("{{ {} }}", ports.iter().map(|(node_id, port)| format!("{node_id} = {port}")).collect::<Vec<_>>().join(", "))
             }
             (_, Value::Text(text)) => toml::Value::String(text.clone()).to_string(),
+            (_, Value::Tokens(tokens)) if tokens.is_empty() => "{}".to_owned(),
+            (_, Value::Tokens(tokens)) => format!("{{ {} }}", tokens.iter().map(Token::show).collect::<Vec<_>>().join(", ")),
+            (_, Value::Said(_)) => "(hidden)".to_owned(),
         }
     }
 }

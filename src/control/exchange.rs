@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::cluster::Leader;
-use crate::cluster::leaders::{PartitionReport, TopicReport};
+use crate::cluster::leaders::{PartitionReport, TopicConfig, TopicReport};
 use crate::cluster::membership::Reported;
 use crate::config::SaslPlain;
 use crate::protocol::patch::NodeAddress;
@@ -38,6 +38,8 @@ pub(super) const DESCRIBE_CONFIGS_VERSION: i16 = 1;
 const TOPIC_RESOURCE: i8 = 2;
 
 const MIN_INSYNC_REPLICAS: &str = "min.insync.replicas";
+const MESSAGE_TIMESTAMP_TYPE: &str = "message.timestamp.type";
+const LOG_APPEND_TIME: &str = "LogAppendTime";
 
 /// A topic whose leaders are told all the same: 5 LEADER_NOT_AVAILABLE says that some have none.
 const LEADER_NOT_AVAILABLE: i16 = 5;
@@ -157,19 +159,24 @@ impl Exchange {
         Ok((reported, answer.topics.into_iter().filter_map(topic_report).collect()))
     }
 
-    /// `min.insync.replicas` of these topics, as far as the broker tells them.
-    pub(super) async fn min_insync_replicas(&mut self, topics: &[Arc<str>]) -> Result<Vec<(Arc<str>, u32)>, ExchangeError> {
+    /// What is needed of these topics' configuration, as far as the broker tells it.
+    pub(super) async fn topic_configs(&mut self, topics: &[Arc<str>]) -> Result<Vec<(Arc<str>, TopicConfig)>, ExchangeError> {
+        let keys = [MIN_INSYNC_REPLICAS, MESSAGE_TIMESTAMP_TYPE].map(StrBytes::from_static_str);
         let resource = |name: &Arc<str>| {
             DescribeConfigsResource::default()
                 .with_resource_type(TOPIC_RESOURCE)
                 .with_resource_name(StrBytes::from_string(name.to_string()))
-                .with_configuration_keys(Some(vec![StrBytes::from_static_str(MIN_INSYNC_REPLICAS)]))
+                .with_configuration_keys(Some(keys.to_vec()))
         };
         let request = DescribeConfigsRequest::default().with_resources(topics.iter().map(resource).collect());
         let answer = self.ask(DESCRIBE_CONFIGS_VERSION, &request).await?;
-        let told = answer.results.into_iter().filter_map(|result| {
-            let config = result.configs.iter().find(|config| &*config.name == MIN_INSYNC_REPLICAS)?;
-            Some((Arc::from(&*result.resource_name), config.value.as_ref()?.parse().ok()?))
+        let told = answer.results.into_iter().map(|result| {
+            let value = |key| result.configs.iter().find(|config| &*config.name == key)?.value.as_ref();
+            let config = TopicConfig {
+                min_insync_replicas: value(MIN_INSYNC_REPLICAS).and_then(|value| value.parse().ok()),
+                has_log_append_time: value(MESSAGE_TIMESTAMP_TYPE).map(|value| &**value == LOG_APPEND_TIME),
+            };
+            (Arc::from(&*result.resource_name), config)
         });
         Ok(told.collect())
     }

@@ -271,7 +271,7 @@ impl LeaderKeeper {
         good.get(self.turn % good.len()).map(|home| (*home).clone())
     }
 
-    /// Reads `min.insync.replicas` of topics for which it is not known, or for all when it was long ago.
+    /// Reads the configuration of topics for which it is not known, or for all when it was long ago.
     async fn read_configs(&mut self, address: &HostPort) {
         let now = Instant::now();
         let all = now >= self.next_configs;
@@ -285,10 +285,10 @@ impl LeaderKeeper {
         for some in topics.chunks(CONFIGS_MAX) {
             let exchange = self.exchanges.get_mut(address).filter(|(_, offer)| offer.has(DESCRIBE_CONFIGS, DESCRIBE_CONFIGS_VERSION));
             let Some((exchange, _)) = exchange else { return };
-            match timeout(WHOLE_TIMEOUT, exchange.min_insync_replicas(some)).await {
+            match timeout(WHOLE_TIMEOUT, exchange.topic_configs(some)).await {
                 Ok(Ok(told)) => {
-                    for (topic, replicas) in told {
-                        changed |= self.book.min_insync_replicas(&topic, replicas);
+                    for (topic, config) in told {
+                        changed |= self.book.configured(&topic, config);
                     }
                 }
                 Ok(Err(_)) | Err(_) => {

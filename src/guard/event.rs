@@ -31,7 +31,7 @@ pub enum Event {
     Numbered { batches: u32 },
     /// A batch that should have been numbered was not.
     NotNumbered { reason: NotNumbered },
-    /// A resent batch was in the log already: the broker answered DUPLICATE_SEQUENCE_NUMBER, or success with an offset that it gave before.
+    /// A resent batch was in the log already: the broker answered DUPLICATE_SEQUENCE_NUMBER, or success with the time of records that it had.
     DuplicateDropped,
     /// A request was sent again.
     Resent { api_key: i16 },

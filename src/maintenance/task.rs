@@ -13,7 +13,7 @@ use super::api::{
 };
 use super::preflight::{Preflight, PreflightInput};
 use super::store::{Store, StoreError};
-use super::{Command, Refusal, RefusalKind, Reply, Snapshot, now};
+use super::{Command, Happening, Refusal, RefusalKind, Reply, Snapshot, now};
 use crate::cluster::{Leaders, View};
 use crate::config::{Config, parse_duration};
 use crate::guard::detection::{DetectionLimits, Wish};
@@ -133,6 +133,7 @@ impl Maintenance {
             Command::Schedule(request, reply) => answer(reply, self.schedule(request).await),
             Command::Unschedule(request, reply) => answer(reply, self.unschedule(request).await),
             Command::Preflight(reply) => answer(reply, Ok(self.preflight().await)),
+            Command::Record(happening, reply) => answer(reply, self.written(happening).await),
         }
     }
 
@@ -310,6 +311,17 @@ impl Maintenance {
                 Ok(())
             }
         }
+    }
+
+    async fn written(&mut self, happening: Happening) -> Result<(), Refusal> {
+        let Happening { who, what, why, before, after, result } = happening;
+        let entry = entry(now(), &named(who), what, &why, before, after, &result);
+        self.with_store(move |store| store.record(&[entry])).await.map_err(|error| Refusal {
+            kind: RefusalKind::Storage,
+            error: format!("it could not be written down: {error}"),
+            hint: "let Leeward write into state.directory".to_owned(),
+            preflight: None,
+        })
     }
 
     async fn record(&mut self, entry: AuditEntry) {

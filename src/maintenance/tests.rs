@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::api::AuditEntry;
 use super::preflight::{ClientTimeout, Level, PreflightInput, TopicRisk, UnshelteredClient};
 use super::*;
-use crate::cluster::leaders::{LeaderBook, PartitionReport, TopicReport};
+use crate::cluster::leaders::{LeaderBook, PartitionReport, TopicConfig, TopicReport};
 use crate::cluster::{Broker, Leader};
 use crate::config::{HostPort, Override};
 use crate::guard::windows::{Coverage, Limits, Opening, Origin};
@@ -284,7 +284,7 @@ fn the_preflight_names_topics_that_one_broker_less_would_hurt_and_partitions_tha
             let unknown = PreflightInput::gather(&view(1, &[true]), book.leaders(), &config(Path::new("/nowhere"), &[]));
             assert_eq!(unknown.acks_risks, None, "one topic's configuration is not known");
         }
-        book.min_insync_replicas(name, min_insync);
+        book.configured(name, TopicConfig { min_insync_replicas: Some(min_insync), ..TopicConfig::default() });
     }
     let input = PreflightInput::gather(&view(1, &[true]), book.leaders(), &config(Path::new("/nowhere"), &[]));
     // One replica alone is as good with acks=all as without.

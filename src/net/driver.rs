@@ -98,6 +98,8 @@ pub(super) struct Driver<C, H> {
     told: (usize, usize),
     /// The same for what is held.
     told_held: (usize, usize),
+    /// Bytes of a response that is waited for as a whole, as far as the other sessions of the thread know.
+    told_gathered: usize,
 }
 
 impl<C, H> Driver<C, H>
@@ -129,6 +131,7 @@ where
             timer_at: 0,
             told: (0, 0),
             told_held: (0, 0),
+            told_gathered: 0,
         }
     }
 
@@ -149,6 +152,7 @@ where
         self.decide(|session, moment, _| session.abandon(moment));
         self.from_client.bytes.clear();
         self.from_home.bytes.clear();
+        self.outbox.home_bytes_needed = 0;
         self.close_links();
         self.settle_buffers();
         self.tell_held();

@@ -16,8 +16,8 @@ use crate::wire::{FrameLength, RequestHeader, Route};
 
 mod guarded;
 
-pub(super) use guarded::Quiet;
-use guarded::{Guarded, Intent};
+use guarded::Guarded;
+pub(super) use guarded::{Intent, Quiet};
 
 /// The largest ApiVersions request: a header with the longest client id, and two names.
 const API_VERSIONS_BYTES_MAX: usize = 128 * 1024;

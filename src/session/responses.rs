@@ -41,6 +41,9 @@ pub(super) enum Response {
 /// A response up to this size is there as a whole before any of it goes to the client, so that a broker that goes in the middle of it leaves nothing half done.
 const GATHERED_BYTES_MAX: usize = 256 * 1024;
 
+/// The same while a window is open or a broker is away, as long as that takes no more memory than may be held: consumers' answers of several partitions.
+const GATHERED_IN_TROUBLE_BYTES_MAX: usize = 16 << 20;
+
 /// A response up to this size can wait for its turn behind one that is sheltered; before a larger one reading from the home pauses.
 const READY_BYTES_MAX: usize = 8 << 20;
 
@@ -148,7 +151,7 @@ impl Session {
             }
         }
         self.home_backoff.reset();
-        if self.gathers(index, &owed, frame_bytes, moment.policy) {
+        if self.gathers(index, &owed, frame_bytes, moment) {
             if rest.len() < frame_bytes {
                 outbox.home_bytes_needed = frame_bytes;
                 return Ok(Flow::Wait);
@@ -230,11 +233,17 @@ impl Session {
     }
 
     /// Whether a response is looked at as a whole before anything of it goes on.
-    fn gathers(&self, index: usize, owed: &Owed, frame_bytes: usize, policy: &Policy) -> bool {
-        let most = if index > 0 { READY_BYTES_MAX } else { GATHERED_BYTES_MAX };
+    fn gathers<O>(&self, index: usize, owed: &Owed, frame_bytes: usize, moment: &Moment<'_, O>) -> bool {
+        let expects_trouble = || moment.policy.is_window_open() || moment.view.is_in_trouble();
+        let most = match index {
+            0 if frame_bytes <= GATHERED_BYTES_MAX => GATHERED_BYTES_MAX,
+            0 if expects_trouble() && moment.held_bytes + frame_bytes <= moment.policy.held_bytes_max => GATHERED_IN_TROUBLE_BYTES_MAX,
+            0 => GATHERED_BYTES_MAX,
+            _ => READY_BYTES_MAX,
+        };
         let is_kept = self.in_flight.get(index).is_some_and(|entry| entry.frame.is_some());
         let own = matches!(owed.kind, Kind::Replay | Kind::ProducerId);
-        let is_mended = owed.api_key == api::METADATA && mends(policy);
+        let is_mended = owed.api_key == api::METADATA && mends(moment.policy);
         (is_kept || own || is_mended || index > 0) && frame_bytes <= most
     }
 

@@ -91,8 +91,6 @@ pub(super) enum Job {
 /// A Produce, taken apart.
 pub(super) struct Produce {
     pub(super) layout: Layout,
-    /// The `acks` of the frame.
-    pub(super) acks: i16,
     pub(super) throttle_ms: i32,
     /// In the order of the request.
     pub(super) batches: Vec<Batch>,
@@ -102,6 +100,8 @@ pub(super) struct Produce {
 pub(super) struct Batch {
     pub(super) partition: Partition,
     pub(super) stage: Stage,
+    /// With which a detour gets it: 1 for the client's 0, so that it is answered.
+    pub(super) acks: i16,
     pub(super) was_ambiguous: bool,
     pub(super) has_producer_id: bool,
     pub(super) numbered_here: bool,

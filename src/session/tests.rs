@@ -1,6 +1,7 @@
 //! Tables for each rule, and a property over whole conversations (`tests/conversation.rs`).
 
 mod conversation;
+mod divided;
 mod giving_up;
 mod login;
 mod simulation;

@@ -5,7 +5,7 @@ use super::{Moment, Observer, Session};
 use crate::guard::decide::{self, Verdict};
 use crate::guard::{ClientRef, Event, NotNumbered, Policy};
 use crate::protocol::peek::Peek;
-use crate::protocol::produce;
+use crate::protocol::produce::{self, BatchLayout, Layout};
 use crate::wire::api;
 
 /// 14 COORDINATOR_LOAD_IN_PROGRESS, 15 COORDINATOR_NOT_AVAILABLE, 16 NOT_COORDINATOR.
@@ -20,18 +20,20 @@ impl Session {
         }
         // Of a Produce that is not there as a whole only its head is counted.
         let layout = produce::parse(frame).ok();
-        if layout.as_ref().is_some_and(|layout| !self.covers_all(layout, frame, moment)) {
+        let is_covered = |layout: &Layout, batch: &BatchLayout| self.is_covered(layout.topic(frame, batch), moment);
+        if layout.as_ref().is_some_and(|layout| !layout.batches.iter().any(|batch| is_covered(layout, batch))) {
             return;
         }
         if matches!(produce.acks, 0 | 1) {
             self.tell(moment, Event::AcksRaised);
         }
         let Some(layout) = layout.filter(|layout| !layout.transactional) else { return };
-        let plain = layout.batches.iter().filter(|batch| batch.head.as_ref().is_some_and(|head| head.producer_id < 0)).count();
+        let covered = || layout.batches.iter().filter(|batch| is_covered(&layout, batch));
+        let plain = covered().filter(|batch| batch.head.as_ref().is_some_and(|head| head.producer_id < 0)).count();
         if plain > 0 {
             self.tell(moment, Event::Numbered { batches: u32::try_from(plain).unwrap_or(u32::MAX) });
         }
-        if layout.batches.iter().any(|batch| batch.head.is_none()) {
+        if covered().any(|batch| batch.head.is_none()) {
             self.tell(moment, Event::NotNumbered { reason: NotNumbered::OldFormat });
         }
     }

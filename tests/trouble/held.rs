@@ -7,6 +7,8 @@ use kafka_protocol::messages::{MetadataRequest, MetadataResponse, TopicName};
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 use kafka_protocol::records::{Compression, NO_PRODUCER_EPOCH, NO_PRODUCER_ID, NO_SEQUENCE, Record, RecordBatchEncoder, RecordEncodeOptions, TimestampType};
 
+use leeward::sandbox::Fault;
+
 use crate::leeward::{Leeward, until};
 use crate::wire::{Wire, request};
 
@@ -91,4 +93,34 @@ fn without_any_broker_metadata_names_all_of_them_and_the_last_leaders() {
     ports.sort_unstable();
     assert_eq!(ports, [1, 2, 3]);
     assert_eq!((answer.topics[0].error_code, answer.topics[0].partitions[0].error_code), (0, 0), "{answer:?}");
+}
+
+#[test]
+fn a_batch_that_was_there_already_is_counted_and_one_that_was_not_is_not() {
+    let (leeward, sandbox, runtime) = Leeward::before_sandbox("");
+    runtime.block_on(sandbox.create_topic(TOPIC, 1, 3, 2)).unwrap();
+    leeward.open_window();
+    until("the topic's configuration", || leeward.preflight().contains("acks=all holds"));
+    let leader = sandbox.state().partition(TOPIC, 0).unwrap().leader;
+    let mut wire = Wire::connect(leeward.broker(u16::try_from(leader).unwrap()));
+    let dropped = || leeward.metric("leeward_duplicates_dropped_total");
+    let produce_key = Some(0);
+    for (id, fault, was_there) in [
+        (1, Fault::DropResponse { api_key: produce_key }, 1.0),
+        (2, Fault::ResetOnRequest { api_key: produce_key }, 0.0),
+        (3, Fault::ResetInResponse { api_key: produce_key, after: 10 }, 1.0),
+    ] {
+        let before = (dropped(), leeward.metric("leeward_home_lost_total"));
+        sandbox.inject(leader, fault);
+        wire.send(&produce(id));
+        assert_eq!(wire.frame().unwrap()[..4], id.to_be_bytes());
+        assert_eq!(leeward.metric("leeward_home_lost_total"), before.1 + 1.0, "the fault met this request: {fault:?}");
+        assert_eq!(dropped() - before.0, was_there, "{fault:?}");
+        // The next one goes by its home again, where the fault is.
+        until("the home", || {
+            wire.send(&crate::wire::metadata(50));
+            wire.frame().is_some() && leeward.metric("leeward_home_back_total") > before.1
+        });
+    }
+    assert_eq!(sandbox.records(TOPIC, 0).unwrap().len(), 3);
 }

@@ -2,15 +2,10 @@
 
 use std::io::Write;
 
-use bytes::BytesMut;
-use kafka_protocol::messages::TopicName;
-use kafka_protocol::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
-use kafka_protocol::protocol::{Encodable, StrBytes};
 use leeward::sandbox::Fault;
-use rdkafka::ClientConfig;
-use rdkafka::producer::{FutureProducer, FutureRecord};
 
-use crate::leeward::{Leeward, PATIENCE, until};
+use crate::bulk;
+use crate::leeward::{Leeward, until};
 use crate::wire::{Wire, api_versions, metadata, request};
 
 #[test]
@@ -57,27 +52,13 @@ fn requests_in_flight_are_bounded_and_all_are_answered() {
 #[test]
 fn a_large_fetch_flows_through_without_being_stored() {
     const RECORDS: usize = 40;
-    const RECORD_BYTES: usize = 900_000;
     let (leeward, sandbox, runtime) = Leeward::before_sandbox("");
-    runtime.block_on(sandbox.create_topic("bulk", 1, 3, 1)).unwrap();
-    let producer: FutureProducer = ClientConfig::new().set("bootstrap.servers", leeward.bootstrap.to_string()).set("linger.ms", "0").create().unwrap();
-    let record = vec![b'x'; RECORD_BYTES];
-    for _ in 0..RECORDS {
-        runtime.block_on(producer.send(FutureRecord::<(), _>::to("bulk").payload(&record).partition(0), PATIENCE)).unwrap();
-    }
-    drop(producer);
-    let leader = sandbox.state().partitions.iter().find(|partition| partition.topic == "bulk").unwrap().leader;
+    let leader = bulk::store(&leeward, &sandbox, &runtime, RECORDS);
     until("the borrowed buffers back", || leeward.metric("leeward_buffers state=\"out\"") == 0.0);
 
     let before = leeward.resident_bytes();
-    let mut wire = Wire::connect(leeward.broker(u16::try_from(leader).unwrap()));
-    let all = i32::MAX / 2;
-    let partition = FetchPartition::default().with_partition(0).with_fetch_offset(0).with_partition_max_bytes(all);
-    let topic = FetchTopic::default().with_topic(TopicName(StrBytes::from_static_str("bulk"))).with_partitions(vec![partition]);
-    let fetch = FetchRequest::default().with_max_wait_ms(0).with_min_bytes(1).with_max_bytes(all).with_topics(vec![topic]);
-    let mut body = BytesMut::new();
-    fetch.encode(&mut body, 11).unwrap();
-    wire.send(&request(1, 11, 9, &body));
+    let mut wire = Wire::connect(leader);
+    wire.send(&bulk::fetch(9));
     // Nobody reads yet: what Leeward takes from the broker meanwhile must stay a buffer, not become the response.
     until("reading to stop", || {
         let read = || leeward.metric("leeward_read_bytes_total side=\"broker\"");
@@ -86,7 +67,7 @@ fn a_large_fetch_flows_through_without_being_stored() {
     });
     assert!(leeward.resident_bytes() < before + (4 << 20), "from {before} to {}", leeward.resident_bytes());
     let frame = wire.frame().unwrap();
-    assert!(frame.len() > RECORDS * RECORD_BYTES, "{} bytes", frame.len());
+    assert!(frame.len() > RECORDS * bulk::RECORD_BYTES, "{} bytes", frame.len());
     assert!(leeward.resident_bytes() < before + (4 << 20), "from {before} to {}", leeward.resident_bytes());
 }
 

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic, and says where")]
 
 mod brokers;
+mod bulk;
 mod clients;
 mod ends;
 mod held;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Leader, Leaders, PartitionInfo, Topic};
+use super::{Leader, Leaders, PartitionInfo, Topic, TopicConfig};
 
 /// What one metadata answer says of one topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,13 +52,17 @@ impl LeaderBook {
         changed
     }
 
-    /// `min.insync.replicas` of a topic. Gives whether anything changed.
-    pub fn min_insync_replicas(&mut self, topic: &str, replicas: u32) -> bool {
+    /// The configuration of a topic; what is not told stays as it was. Gives whether anything changed.
+    pub fn configured(&mut self, topic: &str, config: TopicConfig) -> bool {
         let Some(known) = self.leaders.topics.get_mut(topic) else { return false };
-        if known.min_insync_replicas == Some(replicas) {
+        let min_insync_replicas = config.min_insync_replicas.or(known.min_insync_replicas);
+        let has_log_append_time = config.has_log_append_time.or(known.has_log_append_time);
+        if (known.min_insync_replicas, known.has_log_append_time) == (min_insync_replicas, has_log_append_time) {
             return false;
         }
-        Arc::make_mut(known).min_insync_replicas = Some(replicas);
+        let known = Arc::make_mut(known);
+        known.min_insync_replicas = min_insync_replicas;
+        known.has_log_append_time = has_log_append_time;
         self.leaders.generation += 1;
         true
     }
@@ -196,10 +200,11 @@ mod tests {
     fn a_topic_made_again_begins_afresh() {
         let mut book = LeaderBook::default();
         book.report(vec![topic(Some(1), &[(0, 1, 9)])], false);
-        book.min_insync_replicas("t", 2);
+        book.configured("t", TopicConfig { min_insync_replicas: Some(2), has_log_append_time: Some(true) });
         book.report(vec![topic(Some(2), &[(0, 2, 0)])], false);
         assert_eq!(leader(&book), Leader { node_id: 2, epoch: 0 });
-        assert_eq!(book.leaders().topics["t"].min_insync_replicas, None);
+        let begun_afresh = &book.leaders().topics["t"];
+        assert_eq!((begun_afresh.min_insync_replicas, begun_afresh.has_log_append_time), (None, None));
         assert_eq!(book.leaders().names.keys().collect::<Vec<_>>(), [&[2; 16]]);
     }
 

@@ -22,7 +22,7 @@ fn view(nodes: &[i32], unlisted: Option<i32>) -> View {
 fn leaders(leader: (i32, i32), last: (i32, i32)) -> Leaders {
     let leader_of = |(node_id, epoch)| Leader { node_id, epoch };
     let partition = PartitionInfo { leader: leader_of(leader), last_leader: Some(leader_of(last)), replicas: vec![1, 2, 3], isr: vec![2, 3] };
-    let topic = Topic { id: None, partitions: HashMap::from([(0, partition)]), min_insync_replicas: None };
+    let topic = Topic { id: None, partitions: HashMap::from([(0, partition)]), ..Topic::default() };
     Leaders { topics: HashMap::from([(Arc::from("t"), Arc::new(topic))]), ..Leaders::default() }
 }
 

@@ -80,7 +80,8 @@ impl Reading {
         let controller = view.controller_id.and_then(|node_id| view.brokers.get(&node_id)).map(|broker| broker.upstream.clone());
         // Before any broker is known, and when none of them answers, there are still the addresses of the configuration.
         let mut addresses: Vec<HostPort> = controller.into_iter().chain(self.asked.keys().cloned()).collect();
-        for address in view.homes() {
+        let configured = self.operator.upstream.borrow().bootstrap.clone();
+        for address in view.homes().into_iter().chain(configured) {
             if !addresses.contains(&address) {
                 addresses.push(address);
             }

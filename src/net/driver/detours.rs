@@ -203,5 +203,11 @@ where
             self.context.held_bytes.set((self.context.held_bytes.get() + is.1).saturating_sub(bytes));
             self.told_held = is;
         }
+        // A response that is waited for as a whole takes its memory now.
+        let gathered = self.outbox.home_bytes_needed;
+        if gathered != self.told_gathered {
+            self.context.held_bytes.set((self.context.held_bytes.get() + gathered).saturating_sub(self.told_gathered));
+            self.told_gathered = gathered;
+        }
     }
 }

@@ -255,7 +255,8 @@ proptest! {
                     BlockerKind::BelowMinIsr => min.is_some_and(|min| now.1.len() < min),
                     BlockerKind::AtMinIsr => min.is_some_and(|min| now.1.len() >= min && then.1.len() < min),
                     BlockerKind::NotKnown => min.is_none(),
-                    _ => false,
+                    BlockerKind::Reassigning | BlockerKind::OtherBrokerDown | BlockerKind::OtherBrokerDraining => false,
+                    BlockerKind::UnknownBroker | BlockerKind::QuorumAtRisk => false,
                 };
                 prop_assert!(is_so, "{:?}: {partition:?}", blocker.kind);
             }

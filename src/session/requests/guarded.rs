@@ -10,7 +10,7 @@ use crate::guard::Event;
 use crate::guard::event::NotNumbered;
 use crate::protocol::coordinator;
 use crate::protocol::peek::Peek;
-use crate::protocol::produce::{self, Layout, Topic};
+use crate::protocol::produce::{self, BatchLayout, Layout, Topic};
 use crate::session::shelter::pump::{OWN_CLIENT_ID, PRODUCER_ID_VERSION};
 use crate::wire::api;
 use crate::wire::frame::LENGTH_BYTES;
@@ -47,14 +47,37 @@ pub(super) enum Guarded {
 
 /// What a window asks of a Produce.
 #[derive(Default)]
-pub(super) struct Intent {
+pub(in crate::session) struct Intent {
     /// `acks` becomes -1.
     raise: bool,
     /// Its batches get producer ids.
-    number: bool,
+    pub(in crate::session) number: bool,
     /// Why its batches get none although they should.
     not_numbered: Option<NotNumbered>,
     layout: Option<Layout>,
+    /// By topic of the layout, whether no window asks anything of it, where that differs from topic to topic; else empty.
+    alone: Vec<bool>,
+}
+
+impl Intent {
+    fn asks_of(&self, batch: &BatchLayout) -> bool {
+        !self.alone.get(batch.topic).copied().unwrap_or(false)
+    }
+
+    /// Whether this batch's `acks` become -1.
+    pub(in crate::session) fn raises(&self, batch: &BatchLayout) -> bool {
+        self.raise && self.asks_of(batch)
+    }
+
+    /// Whether this batch gets a producer id.
+    pub(in crate::session) fn numbers(&self, batch: &BatchLayout) -> bool {
+        self.number && self.asks_of(batch) && batch.head.as_ref().is_some_and(|head| head.producer_id < 0)
+    }
+
+    /// Whether its topics need different `acks`, which one request cannot have.
+    fn divides(&self) -> bool {
+        self.raise && !self.alone.is_empty()
+    }
 }
 
 /// For what the next Produce waits, so that batches with and without a number of Leeward's do not overtake each other.
@@ -118,7 +141,7 @@ impl Session {
     fn guard_produce<O: Observer>(&mut self, peek: &Peek, frame: &[u8], in_window: bool, moment: &Moment<'_, O>) -> Result<Guarded, Close> {
         let intent = if in_window { self.intent(peek, frame, moment).map_err(malformed)? } else { Intent::default() };
         let wait = match &intent.layout {
-            Some(layout) if intent.number => self.before_numbered(layout, frame),
+            Some(layout) if intent.number => self.before_numbered(&intent, layout, frame),
             Some(_) | None => self.before_plain(frame)?,
         };
         if wait.is_some() {
@@ -136,7 +159,7 @@ impl Session {
     }
 
     /// For what batches wait that are to be numbered, partition by partition.
-    fn before_numbered(&mut self, layout: &Layout, frame: &[u8]) -> Option<Quiet> {
+    fn before_numbered(&mut self, intent: &Intent, layout: &Layout, frame: &[u8]) -> Option<Quiet> {
         let (numbered, plain) = (self.numbered_in_flight(), self.plain_in_flight());
         if self.numbers.fresh != 0 && self.numbered_with(self.numbers.fresh) == 0 {
             self.numbers.fresh = 0;
@@ -144,7 +167,7 @@ impl Session {
         if numbered < NUMBERED_MAX && plain == 0 && self.numbers.fresh == 0 {
             return None;
         }
-        let partitions = self.partitions_of(layout, frame, true);
+        let partitions = self.partitions_of(layout, frame, |batch| intent.numbers(batch));
         if self.numbered_with(partitions) >= NUMBERED_MAX {
             return Some(Quiet::Fewer(partitions));
         }
@@ -167,7 +190,7 @@ impl Session {
             return Ok(None);
         }
         let layout = produce::parse(frame).map_err(malformed)?;
-        let partitions = self.partitions_of(&layout, frame, false);
+        let partitions = self.partitions_of(&layout, frame, |_| true);
         Ok((self.numbered_with(partitions) > 0).then_some(Quiet::Numbered(partitions)))
     }
 
@@ -177,13 +200,18 @@ impl Session {
             return Ok(Intent::default());
         }
         let layout = produce::parse(frame)?;
-        // A Produce goes as a whole: one topic that is left alone leaves the others with it.
-        if !self.covers_all(&layout, frame, moment) {
-            return Ok(Intent::default());
+        let mut intent = Intent::default();
+        if !layout.topics.iter().all(|topic| self.is_covered(topic.topic(frame), moment)) {
+            intent.alone = layout.topics.iter().map(|topic| !self.is_covered(topic.topic(frame), moment)).collect();
+            // To divide a request takes detours.
+            if !intent.alone.contains(&false) || !self.shelters(moment) {
+                return Ok(Intent::default());
+            }
         }
-        let raise = peek.produce.is_some_and(|produce| produce.acks == 0 || produce.acks == 1);
-        let plain = layout.batches.iter().any(|batch| batch.head.as_ref().is_some_and(|head| head.producer_id < 0));
-        let not_numbered = if layout.batches.iter().any(|batch| batch.head.is_none()) {
+        intent.raise = peek.produce.is_some_and(|produce| produce.acks == 0 || produce.acks == 1);
+        let asked = || layout.batches.iter().filter(|batch| intent.asks_of(batch));
+        let plain = asked().any(|batch| batch.head.as_ref().is_some_and(|head| head.producer_id < 0));
+        intent.not_numbered = if asked().any(|batch| batch.head.is_none()) {
             Some(NotNumbered::OldFormat)
         } else if plain && !self.shelters(moment) {
             Some(NotNumbered::Unsheltered)
@@ -192,8 +220,8 @@ impl Session {
         } else {
             None
         };
-        let number = plain && !layout.transactional && not_numbered.is_none() && matches!(layout.acks, -1..=1);
-        Ok(Intent { raise, number, not_numbered, layout: Some(layout) })
+        intent.number = plain && !layout.transactional && intent.not_numbered.is_none() && matches!(layout.acks, -1..=1);
+        Ok(Intent { layout: Some(layout), ..intent })
     }
 
     /// Whether every batch that has no producer id could get one now.
@@ -203,10 +231,9 @@ impl Session {
             || layout.batches.iter().all(|batch| partition(layout, batch, frame).is_some_and(|partition| self.numbers.can_number(&partition)))
     }
 
-    /// The partitions of its batches, as a set of bits; with `to_number` of those that have no producer id.
-    fn partitions_of(&mut self, layout: &Layout, frame: &[u8], to_number: bool) -> u64 {
-        let counts = |batch: &&produce::BatchLayout| !to_number || batch.head.as_ref().is_some_and(|head| head.producer_id < 0);
-        let partitions = layout.batches.iter().filter(counts).filter_map(|batch| partition(layout, batch, frame));
+    /// The partitions of those of its batches that count, as a set of bits.
+    fn partitions_of(&mut self, layout: &Layout, frame: &[u8], counts: impl Fn(&BatchLayout) -> bool) -> u64 {
+        let partitions = layout.batches.iter().filter(|batch| counts(batch)).filter_map(|batch| partition(layout, batch, frame));
         partitions.fold(0, |all, partition| all | self.numbers.bit(&partition))
     }
 
@@ -243,12 +270,12 @@ impl Session {
     ) -> Result<(), Close> {
         let range = *passed..*passed + owed.frame_bytes;
         let Some(frame) = buffer.get_mut(range) else { return Ok(()) };
-        if intent.raise
-            && let Some(layout) = &mut intent.layout
-        {
+        if intent.raise {
+            self.tell(moment, Event::AcksRaised);
+        }
+        if let Some(layout) = intent.layout.as_mut().filter(|_| intent.raise && intent.alone.is_empty()) {
             produce::set_acks(frame, layout, -1);
             layout.acks = -1;
-            self.tell(moment, Event::AcksRaised);
         }
         if let Some(reason) = intent.not_numbered {
             self.tell(moment, Event::NotNumbered { reason });
@@ -256,24 +283,24 @@ impl Session {
         if client_acks == 0 {
             owed.kind = Kind::Swallow;
         }
-        if self.is_produce_in_trouble(frame) {
-            let layout = match intent.layout {
+        if intent.divides() || self.is_produce_in_trouble(frame) {
+            let layout = match intent.layout.take() {
                 Some(layout) => layout,
                 None => produce::parse(frame).map_err(malformed)?,
             };
-            owed.partitions = if intent.number { self.partitions_of(&layout, frame, true) } else { 0 };
+            owed.partitions = if intent.number { self.partitions_of(&layout, frame, |batch| intent.numbers(batch)) } else { 0 };
             let frame = kept(buffer, passed, owed.frame_bytes, outbox, false);
-            self.shelter_produce(owed, frame, layout, intent.number, moment);
+            self.shelter_produce(owed, frame, layout, &intent, moment);
             return Ok(());
         }
         if let Some(layout) = intent.layout.as_ref().filter(|_| intent.number) {
             owed.batches = Batches::Numbered;
-            let (batches, partitions) = self.number(frame, layout);
+            let (batches, partitions) = self.number(frame, layout, &intent);
             owed.partitions = partitions;
             self.tell(moment, Event::Numbered { batches });
         } else if self.numbers.is_ready() {
             let layout = produce::parse(frame).map_err(malformed)?;
-            owed.partitions = self.partitions_of(&layout, frame, false);
+            owed.partitions = self.partitions_of(&layout, frame, |_| true);
         }
         self.want_home_behind(buffer, passed, &mut owed, outbox);
         if client_acks == 0 && !intent.raise {
@@ -285,11 +312,11 @@ impl Session {
         Ok(())
     }
 
-    /// Numbers every batch without a producer id; each can be, see [`Session::can_number`]. Gives how many, and of which partitions they are.
-    fn number(&mut self, frame: &mut [u8], layout: &Layout) -> (u32, u64) {
+    /// Numbers every batch that is to get a producer id; each can, see [`Session::can_number`]. Gives how many, and of which partitions they are.
+    fn number(&mut self, frame: &mut [u8], layout: &Layout, intent: &Intent) -> (u32, u64) {
         let (mut numbered, mut partitions) = (0, 0);
         for batch in &layout.batches {
-            let Some(head) = batch.head.as_ref().filter(|head| head.producer_id < 0) else { continue };
+            let Some(head) = batch.head.as_ref().filter(|_| intent.numbers(batch)) else { continue };
             let Some(partition) = partition(layout, batch, frame) else { continue };
             let Some((producer, sequence)) = self.numbers.next(&partition, head.last_offset_delta) else { continue };
             if produce::number(frame, batch, producer.id, producer.epoch, sequence).is_ok() {
@@ -373,14 +400,14 @@ impl Session {
         true
     }
 
-    /// Whether the open windows cover every topic of this Produce.
-    pub(in crate::session) fn covers_all<O>(&self, layout: &Layout, frame: &[u8], moment: &Moment<'_, O>) -> bool {
+    /// Whether an open window asks something of this client's batches for this topic.
+    pub(in crate::session) fn is_covered<O>(&self, topic: Option<Topic<'_>>, moment: &Moment<'_, O>) -> bool {
         let raises = |topic: &str| moment.policy.raises(self.client_id.as_bytes(), topic.as_bytes());
-        layout.topics.iter().all(|topic| match topic.topic(frame) {
+        match topic {
             Some(Topic::Name(name)) => raises(name),
             Some(Topic::Id(id)) => moment.leaders.names.get(&id).is_none_or(|name| raises(name)),
             None => false,
-        })
+        }
     }
 
     fn note_client_id(&mut self, frame: &[u8]) {
@@ -410,7 +437,7 @@ fn kept(buffer: &mut BytesMut, passed: &mut usize, frame_bytes: usize, outbox: &
     if frame_bytes <= COPIED_BYTES_MAX { Bytes::copy_from_slice(&frame) } else { frame }
 }
 
-fn partition(layout: &Layout, batch: &produce::BatchLayout, frame: &[u8]) -> Option<(TopicKey, i32)> {
+fn partition(layout: &Layout, batch: &BatchLayout, frame: &[u8]) -> Option<(TopicKey, i32)> {
     let topic = match layout.topic(frame, batch)? {
         Topic::Name(name) => TopicKey::Name(name.into()),
         Topic::Id(id) => TopicKey::Id(id),

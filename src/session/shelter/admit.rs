@@ -9,6 +9,7 @@ use crate::cluster::TopicRef;
 use crate::protocol::coordinator;
 use crate::protocol::produce::{self, Layout, Topic};
 use crate::session::in_flight::{Batches, InFlight, Kind, Owed};
+use crate::session::requests::Intent;
 use crate::session::{Close, CloseCause, Home, Moment, Observer, Session};
 use crate::wire::{Route, api};
 
@@ -32,18 +33,21 @@ impl Session {
         })
     }
 
-    /// Takes in a Produce that does not go to the home. `numbers`: its batches get producer ids.
-    pub(in crate::session) fn shelter_produce<O: Observer>(&mut self, owed: Owed, frame: Bytes, layout: Layout, numbers: bool, moment: &Moment<'_, O>) {
+    /// Takes in a Produce that does not go to the home.
+    pub(in crate::session) fn shelter_produce<O: Observer>(&mut self, owed: Owed, frame: Bytes, layout: Layout, intent: &Intent, moment: &Moment<'_, O>) {
         let mut call = self.produce_call(&owed, &frame, layout, moment);
         let Job::Produce(produce) = &mut call.job else { return };
         for (batch, laid) in produce.batches.iter_mut().zip(&produce.layout.batches) {
-            batch.needs_number = numbers && laid.head.as_ref().is_some_and(|head| head.producer_id < 0);
+            batch.needs_number = intent.numbers(laid);
+            if intent.raises(laid) {
+                batch.acks = -1;
+            }
         }
         let batches = produce.batches.len();
         self.bytes_in_flight += owed.frame_bytes;
         if call.is_owed {
             let kind = Kind::Sheltered;
-            let batches = if numbers { Batches::Numbered } else { owed.batches };
+            let batches = if intent.number { Batches::Numbered } else { owed.batches };
             self.in_flight.push_back(InFlight { owed: Owed { kind, batches, ..owed }, frame: None });
         }
         self.shelter_mut().calls.insert(owed.seq, call);

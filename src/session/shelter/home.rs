@@ -250,6 +250,7 @@ impl Session {
             Batch {
                 partition: (topic, batch.partition),
                 stage: Stage::Waiting,
+                acks: if layout.acks == 0 { 1 } else { layout.acks },
                 was_ambiguous: false,
                 has_producer_id,
                 numbered_here: has_producer_id && owed.batches == Batches::Numbered,
@@ -272,7 +273,7 @@ impl Session {
             was_given_up: false,
             is_answered: false,
             outstanding: 0,
-            job: Job::Produce(Produce { acks: layout.acks, layout, throttle_ms: 0, batches }),
+            job: Job::Produce(Produce { layout, throttle_ms: 0, batches }),
         }
     }
 

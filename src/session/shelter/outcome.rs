@@ -79,7 +79,12 @@ impl Session {
             Heard::Lost { .. } => 0,
         };
         match (verdict, heard) {
-            (Verdict::Deliver, Heard::Answer(result)) => self.deliver_batch(seq, at, result, moment),
+            (Verdict::Deliver, Heard::Answer(result)) => {
+                if self.was_dropped(seq, at, &result, moment) {
+                    self.tell(moment, Event::DuplicateDropped);
+                }
+                self.deliver_batch(seq, at, result, moment);
+            }
             (Verdict::Success, Heard::Answer(result)) => {
                 self.tell(moment, Event::DuplicateDropped);
                 self.deliver_batch(seq, at, PartitionResult { error_code: 0, ..result }, moment);
@@ -95,13 +100,20 @@ impl Session {
         }
     }
 
+    /// Whether a batch that may have been in the log was: a broker answers a duplicate with the time of its records, and what it appends with -1, unless the
+    /// topic has its own time (`UnifiedLog.append`, since 1.0).
+    fn was_dropped<O>(&mut self, seq: u64, at: usize, result: &PartitionResult, moment: &Moment<'_, O>) -> bool {
+        let Some(batch) = self.shelter.as_mut().and_then(|shelter| shelter.produce_mut(seq)).and_then(|produce| produce.batches.get(at)) else { return false };
+        let tells = || moment.leaders.topic(batch.partition.0.as_ref()).and_then(|topic| topic.has_log_append_time) == Some(false);
+        result.error_code == 0 && batch.was_ambiguous && result.log_append_time_ms >= 0 && tells()
+    }
+
     fn judge<O>(&mut self, seq: u64, at: usize, heard: &Heard, moment: &Moment<'_, O>) -> Option<Verdict> {
         let shelter = self.shelter.as_mut()?;
         let produce = shelter.produce_mut(seq)?;
-        let acks = produce.acks_sent();
         let batch = produce.batches.get(at).filter(|batch| !matches!(batch.stage, Stage::Done(_)))?;
         let mut known = decide::Batch {
-            acks,
+            acks: batch.acks,
             has_producer_id: batch.has_producer_id,
             was_ambiguous: batch.was_ambiguous,
             earlier_unresolved: false,
@@ -270,13 +282,6 @@ impl Session {
         {
             shelter.calls.remove(&seq);
         }
-    }
-}
-
-impl Produce {
-    /// The `acks` with which a detour gets it: one that is answered.
-    pub(super) fn acks_sent(&self) -> i16 {
-        if self.acks == 0 { 1 } else { self.acks }
     }
 }
 

@@ -27,6 +27,13 @@ pub(in crate::session) const OWN_CLIENT_ID: &str = "leeward";
 /// How often sheltered work is looked at when nothing else calls for it.
 const LOOK_AGAIN: u64 = 100_000_000;
 
+/// What batches of a call must share to go in one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct SentAs {
+    node_id: i32,
+    acks: i16,
+}
+
 impl Session {
     /// Whether anything is sheltered: then [`Session::pump`] must be called at every event, and at [`Session::next_look`].
     pub fn is_sheltering(&self) -> bool {
@@ -208,25 +215,25 @@ impl Session {
         }
     }
 
-    /// Every batch that may go now, one request for each call and leader.
+    /// Every batch that may go now, one request for each call, leader and `acks`.
     fn send_batches<O: Observer>(&mut self, moment: &Moment<'_, O>, outbox: &mut Outbox) {
         let Some(shelter) = &self.shelter else { return };
         let seqs: Vec<u64> = shelter.calls.iter().filter(|(_, call)| !call.is_answered && matches!(call.job, Job::Produce(_))).map(|(seq, _)| *seq).collect();
         for seq in seqs {
-            for (leader_node, batches) in self.sendable(seq, moment, outbox) {
-                self.send_some(seq, leader_node, &batches, moment, outbox);
+            for (to, batches) in self.sendable(seq, moment, outbox) {
+                self.send_some(seq, to, &batches, moment, outbox);
             }
         }
     }
 
-    /// The batches of a call that may go now, by the node that they go to.
-    fn sendable<O: Observer>(&mut self, seq: u64, moment: &Moment<'_, O>, outbox: &mut Outbox) -> Vec<(i32, Vec<(usize, Leader)>)> {
-        let mut by_node: Vec<(i32, Vec<(usize, Leader)>)> = Vec::new();
+    /// The batches of a call that may go now, by where and how they go.
+    fn sendable<O: Observer>(&mut self, seq: u64, moment: &Moment<'_, O>, outbox: &mut Outbox) -> Vec<(SentAs, Vec<(usize, Leader)>)> {
+        let mut ways: Vec<(SentAs, Vec<(usize, Leader)>)> = Vec::new();
         let mut unknown: Vec<TopicKey> = Vec::new();
         let mut needs_id = false;
-        let Some(shelter) = &mut self.shelter else { return by_node };
+        let Some(shelter) = &mut self.shelter else { return ways };
         let Shelter { calls, lanes, detours, .. } = &mut **shelter;
-        let Some(Job::Produce(produce)) = calls.get(&seq).map(|call| &call.job) else { return by_node };
+        let Some(Job::Produce(produce)) = calls.get(&seq).map(|call| &call.job) else { return ways };
         for (at, batch) in produce.batches.iter().enumerate().filter(|(_, batch)| batch.stage == Stage::Waiting) {
             let Some(lane) = lanes.get_mut(&batch.partition) else { continue };
             let ahead = lane.queue.iter().position(|place| *place == (seq, at)).unwrap_or(usize::MAX);
@@ -240,9 +247,10 @@ impl Session {
                     } else if batch.needs_number && !self.numbers.refused && !self.numbers.can_number(&batch.partition) {
                         needs_id = true;
                     } else {
-                        match by_node.iter_mut().find(|(node_id, _)| *node_id == leader.node_id) {
+                        let way = SentAs { node_id: leader.node_id, acks: batch.acks };
+                        match ways.iter_mut().find(|(known, _)| *known == way) {
                             Some((_, batches)) => batches.push((at, leader)),
-                            None => by_node.push((leader.node_id, vec![(at, leader)])),
+                            None => ways.push((way, vec![(at, leader)])),
                         }
                     }
                 }
@@ -262,10 +270,10 @@ impl Session {
         if is_held {
             self.hold_began(seq, moment);
         }
-        by_node
+        ways
     }
 
-    fn send_some<O: Observer>(&mut self, seq: u64, node_id: i32, batches: &[(usize, Leader)], moment: &Moment<'_, O>, outbox: &mut Outbox) {
+    fn send_some<O: Observer>(&mut self, seq: u64, to: SentAs, batches: &[(usize, Leader)], moment: &Moment<'_, O>, outbox: &mut Outbox) {
         self.number_waiting(seq, batches, moment);
         let Some(shelter) = &mut self.shelter else { return };
         let Shelter { calls, lanes, .. } = &mut **shelter;
@@ -283,7 +291,7 @@ impl Session {
             }
         }
         let timeout_ms = produce.layout.timeout_ms.saturating_sub(spent_ms).max(TIMEOUT_MS_MIN.min(produce.layout.timeout_ms));
-        let pieces = produce::subset(&frame, &produce.layout, &indexes, produce.acks_sent(), timeout_ms);
+        let pieces = produce::subset(&frame, &produce.layout, &indexes, to.acks, timeout_ms);
         let attempt = Attempt {
             bytes: pieces.iter().map(Bytes::len).sum(),
             correlation_id: call.correlation_id,
@@ -292,7 +300,7 @@ impl Session {
             what: What::Batches(seq, indexes),
         };
         self.tell(moment, Event::Resent { api_key: api::PRODUCE });
-        self.send_on_detour(Some(node_id), pieces, attempt, outbox);
+        self.send_on_detour(Some(to.node_id), pieces, attempt, outbox);
     }
 
     /// Writes producer ids into batches that wait for one, in the order in which they go.

@@ -5,7 +5,7 @@ use crate::front::{Arm, Front};
 use crate::guard::{Blow, Claim, Play, Stage, judge, play, prepare, rows};
 use crate::release::{KAFKA_3_9_1, KAFKA_4_3_1, Release};
 use crate::selection::{Selection, admit_alone};
-use crate::steps::Steps;
+use crate::steps::{Steps, say};
 
 /// A single replica is away from SIGKILL until the controller has missed its broker for 9 s, and the broker has started again.
 pub(super) const HOLD_MAX: &str = "guard.hold_max=45s";
@@ -75,6 +75,8 @@ pub(super) fn assert_restarts_told(front: &Front, least: u64) {
     let report: serde_json::Value = serde_json::from_str(&report).unwrap();
     let told = report["episode"]["broker_restarts"].as_u64();
     assert!(told >= Some(least), "{report:#}");
+    // For whoever reads the test's output: what it took.
+    say("ledger", &format!("{:#}", report["total"]));
 }
 
 /// `LEEWARD_REAL_ARM`, or what the selection asks for.

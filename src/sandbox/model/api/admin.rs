@@ -20,11 +20,13 @@ use super::super::requests::{Answer, decode, frame_of, now};
 use super::{find_topic, text};
 
 const MIN_ISR: &str = "min.insync.replicas";
+const TIMESTAMP_TYPE: &str = "message.timestamp.type";
 const TOPIC_RESOURCE: i8 = 2;
 const BROKER_RESOURCE: i8 = 4;
 /// `ConfigSource`: of the topic; of the cluster's defaults.
 const TOPIC_SOURCE: i8 = 1;
 const DEFAULT_SOURCE: i8 = 5;
+const TYPE_STRING: i8 = 2;
 const TYPE_INT: i8 = 3;
 
 impl Model {
@@ -88,12 +90,15 @@ impl Model {
                 _ => Err(ResponseError::InvalidRequest),
             };
             let result = DescribeConfigsResult::default().with_resource_type(resource.resource_type).with_resource_name(resource.resource_name.clone());
-            let is_wanted = resource.configuration_keys.as_ref().is_none_or(|keys| keys.iter().any(|key| key.as_str() == MIN_ISR));
+            let is_wanted = |name: &str| resource.configuration_keys.as_ref().is_none_or(|keys| keys.iter().any(|key| key.as_str() == name));
             response.results.push(match value {
                 Ok((min_isr, source)) => {
-                    let config = DescribeConfigsResourceResult::default().with_name(text(MIN_ISR)).with_value(Some(text(&min_isr.to_string())));
-                    let config = config.with_config_source(source).with_config_type(if reply.version >= 3 { TYPE_INT } else { 0 }).with_documentation(None);
-                    result.with_error_message(None).with_configs(if is_wanted { vec![config] } else { Vec::new() })
+                    let rows = [(MIN_ISR, min_isr.to_string(), source, TYPE_INT), (TIMESTAMP_TYPE, "CreateTime".to_owned(), DEFAULT_SOURCE, TYPE_STRING)];
+                    let configs = rows.into_iter().filter(|(name, ..)| is_wanted(name)).map(|(name, value, source, kind)| {
+                        let config = DescribeConfigsResourceResult::default().with_name(text(name)).with_value(Some(text(&value)));
+                        config.with_config_source(source).with_config_type(if reply.version >= 3 { kind } else { 0 }).with_documentation(None)
+                    });
+                    result.with_error_message(None).with_configs(configs.collect())
                 }
                 Err(error) => result.with_error_code(error.code()).with_error_message(None),
             });

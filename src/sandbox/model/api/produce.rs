@@ -24,6 +24,8 @@ const ACKS_ALL: i16 = -1;
 /// An accepted batch: where it is, and what the high watermark must reach for acks=-1.
 struct Appended {
     base_offset: i64,
+    /// -1 for what was appended, since topics have `CreateTime`; a duplicate is answered with its records' time (`UnifiedLog.append`).
+    log_append_time_ms: i64,
     log_start: i64,
     required: i64,
 }
@@ -46,7 +48,7 @@ impl Model {
                 });
                 let mut answer = PartitionProduceResponse::default().with_index(data.index).with_error_code(code(&outcome)).with_base_offset(-1);
                 if let Ok((tp, done)) = &outcome {
-                    answer = answer.with_base_offset(done.base_offset);
+                    answer = answer.with_base_offset(done.base_offset).with_log_append_time_ms(done.log_append_time_ms);
                     if reply.version >= 5 {
                         answer = answer.with_log_start_offset(done.log_start);
                     }
@@ -106,13 +108,13 @@ impl Model {
         if header.has_producer_id()
             && let Sequenced::Duplicate { base_offset, next_offset } = log.producers.check(&header)?
         {
-            return Ok(Appended { base_offset, log_start, required: next_offset });
+            return Ok(Appended { base_offset, log_append_time_ms: header.max_timestamp, log_start, required: next_offset });
         }
         let epoch = leader.epoch;
         let base_offset = log.append_as_leader(records, epoch);
         let required = log.end_offset();
         self.appended(node, tp);
-        Ok(Appended { base_offset, log_start, required })
+        Ok(Appended { base_offset, log_append_time_ms: -1, log_start, required })
     }
 
     /// Waits until the high watermark of a partition that this broker leads reaches `required`.

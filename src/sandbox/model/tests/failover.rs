@@ -62,8 +62,9 @@ fn a_duplicate_is_known_to_the_next_leader() {
     driver.command(Command::Kill(old));
     driver.until(|state| state.partition("t", 0).unwrap().leader != old && state.partition("t", 0).unwrap().leader_ready);
     let leader = driver.leader();
-    assert_eq!(driver.produce(leader, -1, numbered(0, 2, "x")).base_offset, 2);
-    assert_eq!(driver.produce(leader, -1, numbered(0, 3, "y")).base_offset, 3);
+    let (again, next) = (driver.produce(leader, -1, numbered(0, 2, "x")), driver.produce(leader, -1, numbered(0, 3, "y")));
+    assert_eq!((again.base_offset, again.log_append_time_ms), (2, 1_000), "with the time of its records");
+    assert_eq!((next.base_offset, next.log_append_time_ms), (3, -1));
     assert_eq!(driver.stored(), ["x", "x", "x", "y"]);
 }
 

@@ -346,7 +346,7 @@ impl World {
             let leader = Leader { node_id: partition.leader, epoch: partition.epoch };
             (at as i32, PartitionInfo { leader, last_leader: Some(leader), replicas: NODES.to_vec(), isr: NODES.to_vec() })
         });
-        let topic = Topic { id: None, partitions: partitions.collect(), min_insync_replicas: None };
+        let topic = Topic { id: None, partitions: partitions.collect(), ..Topic::default() };
         self.has_news = true;
         self.leaders.generation += 1;
         self.leaders.topics.insert(TOPIC.into(), topic.into());

@@ -1,0 +1,214 @@
+//! `config/openapi.json` against the server, in both directions.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::schema::{problems, referred};
+use super::*;
+use crate::admin::access::OPEN;
+use crate::admin::handlers::{BODY_BYTES_MAX, OPENAPI};
+use crate::admin::routes::table;
+use crate::maintenance::api::{OffRequest, OnRequest, ScheduleRequest, UnscheduleRequest};
+use crate::sandbox::{Sandbox, SandboxConfig};
+
+fn document() -> Value {
+    serde_json::from_str(OPENAPI).unwrap()
+}
+
+/// One method of one path of the document.
+struct Operation {
+    method: String,
+    path: String,
+    said: Value,
+}
+
+fn operations(document: &Value) -> Vec<Operation> {
+    let of_path = |(path, methods): (&String, &Value)| -> Vec<Operation> {
+        let operation = |(method, said): (&String, &Value)| Operation { method: method.to_uppercase(), path: path.clone(), said: said.clone() };
+        methods.as_object().unwrap().iter().map(operation).collect()
+    };
+    document["paths"].as_object().unwrap().iter().flat_map(of_path).collect()
+}
+
+impl Operation {
+    fn changes(&self) -> bool {
+        self.method != "GET"
+    }
+
+    fn name(&self) -> String {
+        format!("{} {}", self.method, self.path)
+    }
+
+    /// The path with something in place of each `{part}`.
+    fn place(&self) -> String {
+        self.path.split('/').map(|part| if part.starts_with('{') { "1" } else { part }).collect::<Vec<_>>().join("/")
+    }
+
+    /// With every parameter that has a default, said.
+    fn query(&self) -> String {
+        let said = |parameter: &Value| {
+            // What stands in the path has its place there.
+            (parameter["in"] == "query").then_some(())?;
+            let default = &parameter["schema"]["default"];
+            Some(format!("{}={}", parameter["name"].as_str()?, default.as_str().map_or_else(|| default.to_string(), str::to_owned)))
+        };
+        self.said["parameters"].as_array().into_iter().flatten().filter_map(said).collect::<Vec<_>>().join("&")
+    }
+
+    fn example(&self) -> String {
+        let example = &self.said["requestBody"]["content"]["application/json"]["example"];
+        if example.is_null() { String::new() } else { example.to_string() }
+    }
+
+    /// The answer is one of those that are written down for it.
+    fn hold(&self, document: &Value, (code, body): &(u16, String)) {
+        let name = self.name();
+        let mut answer = &self.said["responses"][code.to_string()];
+        assert!(answer.is_object(), "{name} answered {code}, which the document does not name: {body}");
+        if let Some(elsewhere) = answer["$ref"].as_str() {
+            answer = referred(document, elsewhere);
+        }
+        let Some(schema) = answer["content"].get("application/json").map(|content| &content["schema"]) else { return };
+        let value: Value = serde_json::from_str(body).unwrap_or_else(|error| panic!("{name}: {error}: {body}"));
+        assert_eq!(problems(document, schema, &value), Vec::<String>::new(), "{name} {code}: {body}");
+    }
+}
+
+#[test]
+fn the_document_has_every_path_and_no_other() {
+    let document = document();
+    let served: BTreeSet<_> = table().iter().flat_map(|route| route.methods.iter().map(|method| format!("{method} {}", route.path))).collect();
+    let said: BTreeSet<_> = operations(&document).iter().map(Operation::name).collect();
+    assert_eq!(served, said, "src/admin/routes.rs has the left, config/openapi.json the right");
+    assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
+    for operation in operations(&document) {
+        let (name, open) = (operation.name(), OPEN.contains(&operation.path.as_str()));
+        assert_eq!(operation.said["security"] == json!([]), open, "{name}: what needs no token says so");
+        assert_eq!(operation.said["responses"].get("401").is_none(), open, "{name}");
+        assert_eq!(operation.said["responses"].get("403").is_some(), operation.changes(), "{name}");
+    }
+    let ids: BTreeSet<_> = operations(&document).iter().map(|operation| operation.said["operationId"].to_string()).collect();
+    assert_eq!(ids.len(), said.len(), "every operation has a name of its own");
+}
+
+#[test]
+fn requests_are_what_the_document_says() {
+    let document = document();
+    let text = || Some("x".to_owned());
+    let on = OnRequest { lasts: text(), author: text(), ..OnRequest::default() };
+    for (schema, request) in [
+        ("OpenWindow", serde_json::to_value(on)),
+        ("CloseWindows", serde_json::to_value(OffRequest { id: text(), ..OffRequest::default() })),
+        ("AddSchedule", serde_json::to_value(ScheduleRequest::default())),
+        ("RemoveSchedule", serde_json::to_value(UnscheduleRequest::default())),
+        ("ReloadRequest", serde_json::to_value(api::ReloadRequest { reason: text(), author: text() })),
+    ] {
+        let names = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
+        let said = &document["components"]["schemas"][schema];
+        assert_eq!(names(&said["properties"]), names(&request.unwrap()), "{schema}");
+        assert_eq!(said["additionalProperties"], false, "{schema}: unknown fields are refused");
+    }
+    for operation in operations(&document).iter().filter(|operation| operation.said.get("requestBody").is_some()) {
+        let content = &operation.said["requestBody"]["content"]["application/json"];
+        assert_eq!(problems(&document, &content["schema"], &content["example"]), Vec::<String>::new(), "{}", operation.name());
+    }
+}
+
+/// Twice over all that changes something, so that what is closed or removed was opened or added before; what is read is looked at in between.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_answer_is_what_the_document_says() {
+    let document = document();
+    let (telemetry, workers) = Telemetry::new(1);
+    let directory = tempfile::tempdir().unwrap();
+    let changed = || {
+        let change = |applies| Change { key: "k".to_owned(), old: "1".to_owned(), new: "2".to_owned(), applies };
+        Ok(Reloaded { applied: vec![change(Applies::Now)], needs_restart: vec![change(Applies::Restart)], not_audited: Some("full".to_owned()) })
+    };
+    let sandbox = Sandbox::start(SandboxConfig::default()).await.unwrap();
+    sandbox.create_topic("orders", 2, 1, 1).await.unwrap();
+    let upstream = format!("upstream.bootstrap = [\"{}\"]\n", sandbox.brokers()[0].1);
+    let running = start_configured(directory.path(), &upstream, changed, Arc::clone(&telemetry)).await;
+    healthy(&running);
+    running.state.view.store(Arc::new(view(&[broker(1, true), broker(2, false)])));
+    let listeners = vec![listener(Endpoint::Bootstrap, None), listener(Endpoint::VirtualBroker, Some("in use"))];
+    running.state.readiness.store(Arc::new(Readiness { listeners, stopping: false }));
+    let (reads, alters): (Vec<_>, Vec<_>) = operations(&document).into_iter().partition(|operation| !operation.changes());
+
+    let mut done = BTreeSet::new();
+    for round in 0..3 {
+        for operation in &reads {
+            for query in [String::new(), format!("?{}", operation.query()), "?nonsense=1".to_owned()] {
+                let answer = running.ask("GET", &format!("{}{query}", operation.place())).await;
+                operation.hold(&document, &answer);
+                let is_wrong = query == "?nonsense=1" && operation.said.get("parameters").is_some();
+                assert!(!is_wrong || answer.0 == 400, "{}{query}: {answer:?}", operation.name());
+                done.extend((answer.0 == 200).then(|| operation.name()));
+            }
+        }
+        for operation in &alters {
+            let answer = running.tell(&operation.method, &operation.place(), &operation.example()).await;
+            operation.hold(&document, &answer);
+            done.extend((answer.0 == 200).then(|| operation.name()));
+            let refusal = running.tell(&operation.method, &operation.place(), "{\"nonsense\": 1}").await;
+            operation.hold(&document, &refusal);
+            assert_eq!(refusal.0, 400, "{}: {}", operation.name(), refusal.1);
+            if round == 0 {
+                let refusal = running.tell(&operation.method, &operation.place(), &"r".repeat(BODY_BYTES_MAX + 1)).await;
+                operation.hold(&document, &refusal);
+                assert_eq!(refusal.0, 413, "{}: {}", operation.name(), refusal.1);
+            }
+        }
+        if round == 0 {
+            told(&telemetry, &workers[0]);
+            running.state.readiness.store(Arc::new(Readiness { listeners: vec![listener(Endpoint::Bootstrap, None)], stopping: false }));
+        }
+    }
+    let all: BTreeSet<_> = reads.iter().chain(&alters).map(Operation::name).collect();
+    assert_eq!(done, all, "each was done once at least");
+    assert_eq!(serde_json::from_str::<Value>(&running.ask("GET", "/v1/openapi.json").await.1).unwrap(), document);
+    running.stop().await;
+    sandbox.shutdown().await;
+}
+
+/// Everything that can be asked by GET or HEAD, when there is something to lose.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_changes_by_get() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    static RELOADS: AtomicUsize = AtomicUsize::new(0);
+    let directory = tempfile::tempdir().unwrap();
+    let reloaded = || {
+        RELOADS.fetch_add(1, Ordering::SeqCst);
+        nothing()
+    };
+    let mut running = start_in(directory.path(), reloaded).await;
+    healthy(&running);
+    let _: OnAnswer = body(running.tell("POST", "/v1/maintenance/on", r#"{"reason": "r", "topics": ["orders"]}"#).await, 200);
+    let schedule = r#"{"reason": "patches", "cron": "0 2 * * SAT", "zone": "Europe/Berlin", "for": "3h"}"#;
+    let _: ScheduleAnswer = body(running.tell("POST", "/v1/maintenance/schedules", schedule).await, 200);
+    let kept = || {
+        let entries = std::fs::read_dir(directory.path()).unwrap();
+        entries.map(|entry| entry.unwrap().path()).map(|path| (path.clone(), std::fs::read(path).unwrap())).collect::<BTreeMap<_, _>>()
+    };
+    let (before, config) = (kept(), running.state.config.load_full());
+    assert!(before.keys().any(|path| path.ends_with("state.json")) && before.keys().any(|path| path.ends_with("audit.jsonl")));
+    let policy = running.policy.borrow_and_update().clone();
+    let document = document();
+    for route in table() {
+        let place: String = route.path.split('/').map(|part| if part.starts_with('{') { "1" } else { part }).collect::<Vec<_>>().join("/");
+        let query = operations(&document).iter().find(|operation| operation.path == route.path).map(Operation::query).unwrap_or_default();
+        for path in [place.clone(), format!("{place}?{query}"), format!("{place}?force=true&dry_run=false&reason=r&id=w1")] {
+            for method in ["GET", "HEAD"] {
+                let (code, body) = running.ask(method, &path).await;
+                assert!(code != 0, "{method} {path}: {body}");
+                let with_body = running.tell(method, &path, r#"{"reason": "r", "id": "s1"}"#).await;
+                assert_eq!(with_body.0, code, "{method} {path}: a body says nothing here");
+            }
+        }
+    }
+    assert_eq!(kept(), before);
+    assert_eq!(RELOADS.load(Ordering::SeqCst), 0);
+    assert!(!running.policy.has_changed().unwrap() && *running.policy.borrow() == policy);
+    assert!(Arc::ptr_eq(&config, &running.state.config.load_full()));
+    running.stop().await;
+}
