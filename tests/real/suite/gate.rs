@@ -218,13 +218,15 @@ fn reassigning(scene: &mut Scene, test: &str) {
 }
 
 fn lagging(scene: &mut Scene, test: &str) {
+    let file = scene.file("lagging", &make(92, 20, 1, Shape::NoHeaders));
+    let produce = |scene: &mut Scene| drop(scene.java.run("produce", &[("topic", "t"), ("file", &file), ("client", "one"), ("acks", "1")]));
+    // Once before, so that it is connected: a new client may ask the broker that stands still first, and wait.
+    produce(scene);
     scene.cluster.pause(FOLLOWER);
     let at_once = may_stop(&scene.front, test, "a follower stands still, for a moment now", N, "strict");
     assert_eq!(kinds_without_controller(scene, &at_once), ["at_min_isr", "other_broker_down"]);
     // A follower that lacks nothing stays in the ISR however long it is silent.
-    let file = scene.file("lagging", &make(92, 20, 1, Shape::NoHeaders));
-    scene.java.run("produce", &[("topic", "t"), ("file", &file), ("client", "one"), ("acks", "1")]);
-    say(test, "records sent that it lacks");
+    produce(scene);
     until("the ISR without it", CHANGE_LIMIT, || match cluster(scene)["partitions"]["under_replicated"].as_u64() {
         Some(1) => Ok(()),
         other => Err(format!("{other:?} partitions under-replicated")),
