@@ -1,0 +1,206 @@
+//! Which releases a broker can be, from its answer to ApiVersions alone, and how that is known.
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use super::apis::{self, JOIN_GROUP_MIN_OF_4_0_0};
+use super::formats::{self, METADATA_VERSION};
+use super::{Mode, Release};
+use crate::protocol::versions::Offer;
+use crate::wire::api;
+
+/// What a broker can be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inference {
+    /// `None`: it is no release of Apache Kafka that is known here, or something between answers for it.
+    pub oldest: Option<Release>,
+    /// `None` beside an oldest: it is later than the newest that is known here.
+    pub newest: Option<Release>,
+    /// Where it keeps its metadata; `None` while both are possible.
+    pub mode: Option<Mode>,
+    /// Sentences: what was seen and what follows from it.
+    pub known_by: Vec<String>,
+}
+
+impl Inference {
+    /// The release, where it can be one only.
+    pub fn exact(&self) -> Option<Release> {
+        self.oldest.filter(|_| self.oldest == self.newest)
+    }
+
+    fn unknown(why: String) -> Self {
+        Self { oldest: None, newest: None, mode: None, known_by: vec![why] }
+    }
+}
+
+impl fmt::Display for Inference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.oldest, self.newest) {
+            (Some(oldest), Some(newest)) if oldest == newest => write!(f, "{oldest}"),
+            (Some(oldest), Some(newest)) => write!(f, "{oldest} to {newest}"),
+            (Some(oldest), None) => write!(f, "later than {oldest}"),
+            (None, _) => f.write_str("unknown"),
+        }
+    }
+}
+
+/// What a broker offers, and what a release in a mode would.
+type Candidate = (Release, Mode);
+
+/// APIs whose names operators know best; evidence is taken from the first that tells.
+const TELLING: [i16; 6] = [api::FETCH, api::PRODUCE, api::METADATA, api::LIST_OFFSETS, api::API_VERSIONS, JOIN_GROUP];
+const JOIN_GROUP: i16 = 11;
+/// ZooKeeper's brokers offer it, KRaft's do not.
+const LEADER_AND_ISR: i16 = 4;
+
+/// Which releases the broker that made `offer` can be.
+pub fn infer(offer: &Offer) -> Inference {
+    let candidates: Vec<Candidate> = candidates().filter(|candidate| fits(offer, *candidate)).collect();
+    let (Some(oldest), Some(newest)) = (candidates.iter().map(|(release, _)| *release).min(), candidates.iter().map(|(release, _)| *release).max()) else {
+        return without_candidate(offer);
+    };
+    let mut modes = Mode::ALL.into_iter().filter(|mode| candidates.iter().any(|(_, of)| of == mode));
+    let mode = modes.next().filter(|_| modes.next().is_none());
+    let mut known_by: Vec<String> = [at_least(offer, oldest), at_most(offer, newest), by_feature(offer), by_patch(offer, oldest)].into_iter().flatten().collect();
+    known_by.extend(mode.map(|mode| by_mode(offer, mode)));
+    Inference { oldest: Some(oldest), newest: Some(newest), mode, known_by }
+}
+
+fn candidates() -> impl Iterator<Item = Candidate> {
+    Release::all().flat_map(|release| Mode::ALL.into_iter().filter(move |mode| release.runs_in(*mode)).map(move |mode| (release, mode)))
+}
+
+/// Whether a broker of this release and mode can have made the offer.
+fn fits(offer: &Offer, candidate: Candidate) -> bool {
+    let apis = apis::keys().chain(offer.ranges.iter().map(|range| range.api_key)).all(|api_key| fits_in(offer, candidate, api_key));
+    apis && fits_feature(offer, candidate)
+}
+
+fn fits_in(offer: &Offer, (release, mode): Candidate, api_key: i16) -> bool {
+    let unstable = apis::unstable(release, api_key);
+    match (offer.range(api_key), apis::listed(release, mode, api_key)) {
+        (None, None) => true,
+        (None, Some(_)) => apis::varies(api_key),
+        // Switched on by hand.
+        (Some(seen), None) => unstable == Some(seen.max),
+        (Some(seen), Some(known)) => {
+            let highest = if apis::varies(api_key) { seen.max <= known.max } else { seen.max == known.max || unstable == Some(seen.max) };
+            let lowest = seen.min == known.min
+                || apis::varies(api_key)
+                || (release, api_key, seen.min) == (Release::V4_0, JOIN_GROUP, JOIN_GROUP_MIN_OF_4_0_0);
+            highest && lowest
+        }
+    }
+}
+
+/// The highest level of metadata.version that it supports; `None` where it tells none: ZooKeeper's brokers, KRaft's before 3.3, and in ApiVersions below 3.
+fn supported_level(offer: &Offer) -> Option<i16> {
+    offer.supported_features.iter().find(|feature| feature.name == METADATA_VERSION).map(|feature| feature.max)
+}
+
+fn fits_feature(offer: &Offer, (release, mode): Candidate) -> bool {
+    supported_level(offer).is_none_or(|level| mode == Mode::KRaft && release.may_support_up_to(level))
+}
+
+/// By keys that do not vary, the most telling first.
+fn firm_keys() -> impl Iterator<Item = i16> {
+    TELLING.into_iter().chain(apis::keys().filter(|key| !TELLING.contains(key) && !apis::varies(*key)))
+}
+
+/// The highest version of `api_key` in a release, over its modes, unstable ones left out; -1 without it.
+fn highest(release: Release, api_key: i16) -> i16 {
+    Mode::ALL.into_iter().filter_map(|mode| apis::listed(release, mode, api_key)).map(|range| range.max).max().unwrap_or(-1)
+}
+
+/// What shows that the broker is of `oldest` or later.
+fn at_least(offer: &Offer, oldest: Release) -> Option<String> {
+    let since = |max| move |api_key| Release::all().find(|release| highest(*release, api_key) >= max);
+    let telling = |api_key: &i16| offer.range(*api_key).is_some_and(|range| oldest > Release::OLDEST && since(range.max)(*api_key) == Some(oldest));
+    let api_key = firm_keys().find(telling)?;
+    let range = offer.range(api_key)?;
+    let before = Release::all().take_while(|release| *release < oldest).any(|release| highest(release, api_key) >= 0);
+    let what = if before { format!("{} goes up to {}", api::name(api_key), range.max) } else { format!("{} is offered", api::name(api_key)) };
+    Some(format!("{what}: {oldest} or later"))
+}
+
+/// What shows that the broker is of `newest` or earlier.
+fn at_most(offer: &Offer, newest: Release) -> Option<String> {
+    let next = Release::all().find(|release| *release > newest)?;
+    let seen = |api_key: i16| offer.range(api_key).map_or(-1, |range| range.max);
+    // In the mode of the broker the next release has more.
+    let mode = if offer.range(LEADER_AND_ISR).is_some() { Mode::ZooKeeper } else { Mode::KRaft };
+    let more = |api_key: &i16| apis::listed(next, mode, *api_key).is_some_and(|range| range.max > seen(*api_key));
+    match firm_keys().find(more) {
+        Some(api_key) if seen(api_key) >= 0 => Some(format!("{} goes no further than {}: {newest} or earlier", api::name(api_key), seen(api_key))),
+        Some(api_key) => Some(format!("{} is not offered: {newest} or earlier", api::name(api_key))),
+        None if mode == Mode::ZooKeeper && !next.runs_in(mode) => Some(format!("{} is offered: {newest} or earlier", api::name(LEADER_AND_ISR))),
+        None => None,
+    }
+}
+
+fn by_feature(offer: &Offer) -> Option<String> {
+    let level = supported_level(offer)?;
+    // The newer of two has it by itself, the older one with unstable versions switched on.
+    let releases: Vec<&str> = Release::all().rev().filter(|release| release.may_support_up_to(level)).map(Release::name).collect();
+    let named = formats::metadata_version_of(level).map_or_else(|| format!("level {level}"), |version| format!("{} (level {level})", version.name));
+    Some(format!("supported {METADATA_VERSION} goes up to {named}: {}", releases.join(", or with unstable versions switched on ")))
+}
+
+/// 4.0.0 can be told from its later patches.
+fn by_patch(offer: &Offer, oldest: Release) -> Option<String> {
+    let range = offer.range(JOIN_GROUP)?;
+    (oldest == Release::V4_0 && range.min == JOIN_GROUP_MIN_OF_4_0_0).then(|| format!("JoinGroup begins at {}: 4.0.0", range.min))
+}
+
+fn by_mode(offer: &Offer, mode: Mode) -> String {
+    match (mode, supported_level(offer)) {
+        (Mode::KRaft, Some(_)) => format!("it has the feature {METADATA_VERSION}: KRaft"),
+        (Mode::KRaft, None) => format!("{} is not offered: KRaft", api::name(LEADER_AND_ISR)),
+        (Mode::ZooKeeper, _) => format!("{} is offered: ZooKeeper", api::name(LEADER_AND_ISR)),
+    }
+}
+
+/// Newer than what is known here, or something else altogether.
+fn without_candidate(offer: &Offer) -> Inference {
+    let newest = Release::NEWEST;
+    let known = || firm_keys().filter_map(|api_key| Some((api_key, apis::listed(newest, Mode::KRaft, api_key)?)));
+    let lacking = known().find(|(api_key, range)| offer.range(*api_key).is_none_or(|seen| seen.max < range.max));
+    let above = known().find(|(api_key, range)| offer.range(*api_key).is_some_and(|seen| seen.max > range.max));
+    let level = supported_level(offer).filter(|level| newest.metadata_version().is_some_and(|version| *level > version.level));
+    match (lacking, above, level) {
+        (None, Some((api_key, range)), _) => {
+            let seen = offer.range(api_key).map_or(-1, |seen| seen.max);
+            let why = format!("{} goes up to {seen}, in {newest} it goes to {}", api::name(api_key), range.max);
+            Inference { oldest: Some(newest), newest: None, mode: Some(Mode::KRaft), known_by: vec![why] }
+        }
+        (None, None, Some(level)) => {
+            let why = format!("supported {METADATA_VERSION} goes up to level {level}, beyond that of {newest}");
+            Inference { oldest: Some(newest), newest: None, mode: Some(Mode::KRaft), known_by: vec![why] }
+        }
+        (_, _, _) => Inference::unknown(contradiction(offer)),
+    }
+}
+
+/// Two APIs that no one release has in these versions.
+fn contradiction(offer: &Offer) -> String {
+    let seen = |api_key: i16| offer.range(api_key).map(|range| range.max);
+    let since = firm_keys().filter_map(|key| Some((Release::all().find(|release| highest(*release, key) >= seen(key).unwrap_or(-1))?, key)));
+    let until = firm_keys().filter_map(|key| {
+        let last = Release::all().rev().find(|release| Mode::ALL.into_iter().any(|mode| release.runs_in(mode) && apis::listed(*release, mode, key).map(|range| range.max) <= seen(key)))?;
+        Some((last, key))
+    });
+    let (Some((since, at_least)), Some((until, at_most))) = (since.max_by_key(|(release, _)| *release), until.min_by_key(|(release, _)| *release)) else {
+        return "no release of Apache Kafka offers what it offers".to_owned();
+    };
+    if since <= until {
+        return "no release of Apache Kafka offers just these versions; it may be built from another source, or something in front of it answers".to_owned();
+    }
+    let said = |key: i16| seen(key).map_or_else(|| format!("{} is not offered", api::name(key)), |max| format!("{} goes up to {max}", api::name(key)));
+    format!(
+        "{}, as in {since} and later, yet {}, as in {until} and earlier; it may be built from another source, or something in front of it answers",
+        said(at_least),
+        said(at_most)
+    )
+}
