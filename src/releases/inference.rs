@@ -4,6 +4,7 @@
 mod tests;
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use super::apis::{self, JOIN_GROUP_MIN_OF_4_0_0};
 use super::formats::{self, METADATA_VERSION};
@@ -52,7 +53,8 @@ type Candidate = (Release, Mode);
 /// APIs whose names operators know best; evidence is taken from the first that tells.
 const TELLING: [i16; 6] = [api::FETCH, api::PRODUCE, api::METADATA, api::LIST_OFFSETS, api::API_VERSIONS, JOIN_GROUP];
 const JOIN_GROUP: i16 = 11;
-/// ZooKeeper's brokers offer it, KRaft's do not.
+/// LeaderAndIsr, StopReplica, UpdateMetadata and ControlledShutdown: ZooKeeper's brokers offer them, KRaft's do not.
+const BETWEEN_BROKERS: RangeInclusive<i16> = LEADER_AND_ISR..=api::CONTROLLED_SHUTDOWN;
 const LEADER_AND_ISR: i16 = 4;
 
 /// Which releases the broker that made `offer` can be.
@@ -72,25 +74,23 @@ fn candidates() -> impl Iterator<Item = Candidate> {
     Release::all().flat_map(|release| Mode::ALL.into_iter().filter(move |mode| release.runs_in(*mode)).map(move |mode| (release, mode)))
 }
 
-/// Whether a broker of this release and mode can have made the offer.
+/// Whether a broker of this release and mode can have made the offer, with unstable versions switched on or off.
 fn fits(offer: &Offer, candidate: Candidate) -> bool {
-    let apis = apis::keys().chain(offer.ranges.iter().map(|range| range.api_key)).all(|api_key| fits_in(offer, candidate, api_key));
-    apis && fits_feature(offer, candidate)
+    let keys = || apis::keys().chain(offer.ranges.iter().map(|range| range.api_key));
+    let fits_all = |unstable: bool| keys().all(|api_key| fits_in(offer, candidate, api_key, unstable));
+    fits_feature(offer, candidate) && (fits_all(false) || fits_all(true))
 }
 
-fn fits_in(offer: &Offer, (release, mode): Candidate, api_key: i16) -> bool {
-    let unstable = apis::unstable(release, api_key);
+fn fits_in(offer: &Offer, (release, mode): Candidate, api_key: i16, unstable: bool) -> bool {
+    let unstable = apis::unstable(release, mode, api_key).filter(|_| unstable);
     match (offer.range(api_key), apis::listed(release, mode, api_key)) {
-        (None, None) => true,
+        (None, None) => unstable.is_none(),
         (None, Some(_)) => apis::varies(api_key),
-        // Switched on by hand.
         (Some(seen), None) => unstable == Some(seen.max),
+        (Some(seen), Some(known)) if apis::varies(api_key) => seen.max <= known.max,
         (Some(seen), Some(known)) => {
-            let highest = if apis::varies(api_key) { seen.max <= known.max } else { seen.max == known.max || unstable == Some(seen.max) };
-            let lowest = seen.min == known.min
-                || apis::varies(api_key)
-                || (release, api_key, seen.min) == (Release::V4_0, JOIN_GROUP, JOIN_GROUP_MIN_OF_4_0_0);
-            highest && lowest
+            let of_4_0_0 = (release, api_key, seen.min) == (Release::V4_0, JOIN_GROUP, JOIN_GROUP_MIN_OF_4_0_0);
+            seen.max == unstable.unwrap_or(known.max) && (seen.min == known.min || of_4_0_0)
         }
     }
 }
@@ -104,9 +104,10 @@ fn fits_feature(offer: &Offer, (release, mode): Candidate) -> bool {
     supported_level(offer).is_none_or(|level| mode == Mode::KRaft && release.may_support_up_to(level))
 }
 
-/// By keys that do not vary, the most telling first.
+/// The keys that do not vary, the most telling first, and those between brokers last.
 fn firm_keys() -> impl Iterator<Item = i16> {
-    TELLING.into_iter().chain(apis::keys().filter(|key| !TELLING.contains(key) && !apis::varies(*key)))
+    let others = || apis::keys().filter(|key| !TELLING.contains(key) && !apis::varies(*key));
+    TELLING.into_iter().chain(others().filter(|key| !BETWEEN_BROKERS.contains(key))).chain(others().filter(|key| BETWEEN_BROKERS.contains(key)))
 }
 
 /// The highest version of `api_key` in a release, over its modes, unstable ones left out; -1 without it.
@@ -183,24 +184,25 @@ fn without_candidate(offer: &Offer) -> Inference {
     }
 }
 
-/// Two APIs that no one release has in these versions.
+/// What no release has, or two APIs that no one release has together.
 fn contradiction(offer: &Offer) -> String {
+    const PERHAPS: &str = "it may be built from another source, or something in front of it answers";
     let seen = |api_key: i16| offer.range(api_key).map(|range| range.max);
-    let since = firm_keys().filter_map(|key| Some((Release::all().find(|release| highest(*release, key) >= seen(key).unwrap_or(-1))?, key)));
-    let until = firm_keys().filter_map(|key| {
-        let last = Release::all().rev().find(|release| Mode::ALL.into_iter().any(|mode| release.runs_in(mode) && apis::listed(*release, mode, key).map(|range| range.max) <= seen(key)))?;
-        Some((last, key))
-    });
-    let (Some((since, at_least)), Some((until, at_most))) = (since.max_by_key(|(release, _)| *release), until.min_by_key(|(release, _)| *release)) else {
-        return "no release of Apache Kafka offers what it offers".to_owned();
-    };
-    if since <= until {
-        return "no release of Apache Kafka offers just these versions; it may be built from another source, or something in front of it answers".to_owned();
-    }
     let said = |key: i16| seen(key).map_or_else(|| format!("{} is not offered", api::name(key)), |max| format!("{} goes up to {max}", api::name(key)));
-    format!(
-        "{}, as in {since} and later, yet {}, as in {until} and earlier; it may be built from another source, or something in front of it answers",
-        said(at_least),
-        said(at_most)
-    )
+    // The releases that have a key up to the version that was seen.
+    let having = |key: i16| {
+        let has = move |candidate: &Candidate| apis::listed(candidate.0, candidate.1, key).map(|range| range.max) == seen(key);
+        candidates().filter(has).map(|(release, _)| release)
+    };
+    if let Some(key) = firm_keys().find(|key| having(*key).next().is_none()) {
+        return format!("{}, which is so in no release from {} to {}; {PERHAPS}", said(key), Release::OLDEST, Release::NEWEST);
+    }
+    let since = firm_keys().filter_map(|key| Some((having(key).min()?, key))).max_by_key(|(release, _)| *release);
+    let until = firm_keys().filter_map(|key| Some((having(key).max()?, key))).min_by_key(|(release, _)| *release);
+    match (since, until) {
+        (Some((since, at_least)), Some((until, at_most))) if since > until => {
+            format!("{}, as in {since} and later, yet {}, as in {until} and earlier; {PERHAPS}", said(at_least), said(at_most))
+        }
+        (_, _) => format!("no release of Apache Kafka offers just these versions; {PERHAPS}"),
+    }
 }
