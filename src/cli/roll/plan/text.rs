@@ -10,7 +10,7 @@ const INDENT: usize = 4;
 const CHANGE_INDENT: usize = 9;
 
 pub(super) fn plan(plan: &Plan, paint: Paint) -> String {
-    let mut parts = vec![wrap(&summary(plan), 0)];
+    let mut parts = vec![wrap("", &summary(plan), 0)];
     if !plan.before.is_empty() {
         parts.push(format!("See to this first, as far as it concerns you:\n{}", changes(&plan.before, paint)));
     }
@@ -39,7 +39,7 @@ fn summary(plan: &Plan) -> String {
 }
 
 fn stage(number: usize, stage: &Stage, paint: Paint) -> String {
-    let mut lines = vec![wrap(&format!("{number}.  {}", stage.title), INDENT)];
+    let mut lines = vec![wrap(&format!("{:<INDENT$}", format!("{number}.")), &stage.title, INDENT)];
     for (node, name) in [(Node::Broker, "each broker's"), (Node::Controller, "each controller's")] {
         let of_node: Vec<&Setting> = stage.settings.iter().filter(|setting| setting.of == node).collect();
         if of_node.is_empty() {
@@ -53,9 +53,9 @@ fn stage(number: usize, stage: &Stage, paint: Paint) -> String {
         lines.push("    run:".to_owned());
         lines.extend(stage.commands.iter().map(|command| format!("        {command}")));
     }
-    lines.push(wrap(&format!("    Why: {}.", stage.why), INDENT));
+    lines.push(wrap("    ", &format!("Why: {}.", stage.why), INDENT));
     if let Some(point) = &stage.point_of_no_return {
-        let text = wrap(&format!("    POINT OF NO RETURN. {}.", point.lost), INDENT);
+        let text = wrap("    ", &format!("POINT OF NO RETURN. {}.", point.lost), INDENT);
         lines.push(text.lines().map(|line| paint.bad(line)).collect::<Vec<_>>().join("\n"));
     }
     lines.join("\n")
@@ -78,17 +78,16 @@ fn changes(changes: &[&Change], paint: Paint) -> String {
             Effect::Lost => "gone",
         };
         let painted = if change.effect == Effect::Lost { paint.bad(effect) } else { effect.to_owned() };
-        let what = wrap(&format!("    {} {effect}: {}", change.since, change.what), CHANGE_INDENT).replacen(effect, &painted, 1);
-        format!("{what}\n{}", wrap(&format!("         → {} [{}]", change.instead, change.source), CHANGE_INDENT + 2))
+        let what = wrap(&format!("    {} ", change.since), &format!("{effect}: {}", change.what), CHANGE_INDENT).replacen(effect, &painted, 1);
+        format!("{what}\n{}", wrap("         → ", &format!("{} [{}]", change.instead, change.source), CHANGE_INDENT + 2))
     };
     changes.iter().map(entry).collect::<Vec<_>>().join("\n")
 }
 
-/// Breaks between words; lines after the first begin with `indent` blanks.
-fn wrap(text: &str, indent: usize) -> String {
-    let begin = " ".repeat(text.len() - text.trim_start().len());
+/// Breaks between words; the first line begins as is said, the others with `indent` blanks.
+fn wrap(begin: &str, text: &str, indent: usize) -> String {
     let mut lines: Vec<String> = Vec::new();
-    let mut line = begin;
+    let mut line = begin.to_owned();
     let mut empty = true;
     for word in text.split_whitespace() {
         if !empty && line.chars().count() + 1 + word.chars().count() > usize::from(WIDTH) {
