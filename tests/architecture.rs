@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// In the order of `src/lib.rs`: a module may use those before it.
-const ORDER: [&str; 13] = ["wire", "protocol", "config", "cluster", "releases", "guard", "session", "telemetry", "net", "control", "maintenance", "admin", "app"];
+const ORDER: [&str; 13] =
+    ["wire", "protocol", "config", "cluster", "releases", "guard", "session", "telemetry", "net", "control", "maintenance", "admin", "app"];
 
 const PURE: [&str; 6] = ["wire", "protocol", "cluster", "releases", "guard", "session"];
 

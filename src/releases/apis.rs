@@ -87,7 +87,11 @@ pub fn accepts(version: Version, mode: Mode, api_key: i16, api_version: i16) -> 
     let release = version.release;
     let inside = range(release, mode, api_key).is_some_and(|range| (range.min..=range.max).contains(&api_version));
     if !inside {
-        return if unstable(release, mode, api_key) == Some(api_version) { Accepted::Depends("those with unstable.api.versions.enable=true") } else { Accepted::No };
+        return if unstable(release, mode, api_key) == Some(api_version) {
+            Accepted::Depends("those with unstable.api.versions.enable=true")
+        } else {
+            Accepted::No
+        };
     }
     if (release, api_key) == (V4_0, JOIN_GROUP) && api_version < JOIN_GROUP_MIN_OF_4_0_0 {
         return match version.patch {

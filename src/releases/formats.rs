@@ -141,5 +141,6 @@ pub enum MessageFormat {
 /// Whether the finalized metadata.version of a KRaft cluster can be taken back from that of `newer` to that of `older`: only where no level between changed the metadata.
 pub fn metadata_can_go_back(older: Version, newer: Version) -> bool {
     let (Some(low), Some(high)) = (older.release.metadata_version(), newer.release.metadata_version()) else { return false };
-    older.release.tells_metadata_version() && !METADATA_VERSIONS.iter().any(|version| version.level > low.level && version.level <= high.level && version.changed_metadata)
+    older.release.tells_metadata_version()
+        && !METADATA_VERSIONS.iter().any(|version| version.level > low.level && version.level <= high.level && version.changed_metadata)
 }

@@ -3,13 +3,14 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::RangeInclusive;
 
 use super::apis::{self, JOIN_GROUP_MIN_OF_4_0_0};
 use super::formats::{self, METADATA_VERSION};
 use super::{Mode, Release};
-use crate::protocol::versions::Offer;
+use crate::protocol::versions::{Offer, VersionRange};
 use crate::wire::api;
 
 /// What a broker can be.
@@ -57,15 +58,37 @@ const JOIN_GROUP: i16 = 11;
 const BETWEEN_BROKERS: RangeInclusive<i16> = LEADER_AND_ISR..=api::CONTROLLED_SHUTDOWN;
 const LEADER_AND_ISR: i16 = 4;
 
+/// An offer, made ready to be looked into many times.
+struct Seen {
+    /// By key; the first of two stands.
+    ranges: BTreeMap<i16, VersionRange>,
+    /// The highest level of metadata.version that is supported; `None` where none is told: by ZooKeeper's brokers, by KRaft's before 3.3, and in ApiVersions below 3.
+    level: Option<i16>,
+}
+
+impl Seen {
+    fn new(offer: &Offer) -> Self {
+        let ranges = offer.ranges.iter().rev().map(|range| (range.api_key, *range)).collect();
+        let level = offer.supported_features.iter().find(|feature| feature.name == METADATA_VERSION).map(|feature| feature.max);
+        Self { ranges, level }
+    }
+
+    fn range(&self, api_key: i16) -> Option<VersionRange> {
+        self.ranges.get(&api_key).copied()
+    }
+}
+
 /// Which releases the broker that made `offer` can be.
 pub fn infer(offer: &Offer) -> Inference {
+    let offer = &Seen::new(offer);
     let candidates: Vec<Candidate> = candidates().filter(|candidate| fits(offer, *candidate)).collect();
     let (Some(oldest), Some(newest)) = (candidates.iter().map(|(release, _)| *release).min(), candidates.iter().map(|(release, _)| *release).max()) else {
         return without_candidate(offer);
     };
     let mut modes = Mode::ALL.into_iter().filter(|mode| candidates.iter().any(|(_, of)| of == mode));
     let mode = modes.next().filter(|_| modes.next().is_none());
-    let mut known_by: Vec<String> = [at_least(offer, oldest), at_most(offer, newest), by_feature(offer), by_patch(offer, oldest)].into_iter().flatten().collect();
+    let mut known_by: Vec<String> =
+        [at_least(offer, oldest), at_most(offer, newest), by_feature(offer), by_patch(offer, oldest)].into_iter().flatten().collect();
     known_by.extend(mode.map(|mode| by_mode(offer, mode)));
     Inference { oldest: Some(oldest), newest: Some(newest), mode, known_by }
 }
@@ -75,13 +98,13 @@ fn candidates() -> impl Iterator<Item = Candidate> {
 }
 
 /// Whether a broker of this release and mode can have made the offer, with unstable versions switched on or off.
-fn fits(offer: &Offer, candidate: Candidate) -> bool {
-    let keys = || apis::keys().chain(offer.ranges.iter().map(|range| range.api_key));
+fn fits(offer: &Seen, candidate: Candidate) -> bool {
+    let keys = || apis::keys().chain(offer.ranges.keys().copied());
     let fits_all = |unstable: bool| keys().all(|api_key| fits_in(offer, candidate, api_key, unstable));
     fits_feature(offer, candidate) && (fits_all(false) || fits_all(true))
 }
 
-fn fits_in(offer: &Offer, (release, mode): Candidate, api_key: i16, unstable: bool) -> bool {
+fn fits_in(offer: &Seen, (release, mode): Candidate, api_key: i16, unstable: bool) -> bool {
     let unstable = apis::unstable(release, mode, api_key).filter(|_| unstable);
     match (offer.range(api_key), apis::listed(release, mode, api_key)) {
         (None, None) => unstable.is_none(),
@@ -95,13 +118,8 @@ fn fits_in(offer: &Offer, (release, mode): Candidate, api_key: i16, unstable: bo
     }
 }
 
-/// The highest level of metadata.version that it supports; `None` where it tells none: ZooKeeper's brokers, KRaft's before 3.3, and in ApiVersions below 3.
-fn supported_level(offer: &Offer) -> Option<i16> {
-    offer.supported_features.iter().find(|feature| feature.name == METADATA_VERSION).map(|feature| feature.max)
-}
-
-fn fits_feature(offer: &Offer, (release, mode): Candidate) -> bool {
-    supported_level(offer).is_none_or(|level| mode == Mode::KRaft && release.may_support_up_to(level))
+fn fits_feature(offer: &Seen, (release, mode): Candidate) -> bool {
+    offer.level.is_none_or(|level| mode == Mode::KRaft && release.may_support_up_to(level))
 }
 
 /// The keys that do not vary, the most telling first, and those between brokers last.
@@ -116,7 +134,7 @@ fn highest(release: Release, api_key: i16) -> i16 {
 }
 
 /// What shows that the broker is of `oldest` or later.
-fn at_least(offer: &Offer, oldest: Release) -> Option<String> {
+fn at_least(offer: &Seen, oldest: Release) -> Option<String> {
     let since = |max| move |api_key| Release::all().find(|release| highest(*release, api_key) >= max);
     let telling = |api_key: &i16| offer.range(*api_key).is_some_and(|range| oldest > Release::OLDEST && since(range.max)(*api_key) == Some(oldest));
     let api_key = firm_keys().find(telling)?;
@@ -127,7 +145,7 @@ fn at_least(offer: &Offer, oldest: Release) -> Option<String> {
 }
 
 /// What shows that the broker is of `newest` or earlier.
-fn at_most(offer: &Offer, newest: Release) -> Option<String> {
+fn at_most(offer: &Seen, newest: Release) -> Option<String> {
     let next = Release::all().find(|release| *release > newest)?;
     let seen = |api_key: i16| offer.range(api_key).map_or(-1, |range| range.max);
     // In the mode of the broker the next release has more.
@@ -141,8 +159,8 @@ fn at_most(offer: &Offer, newest: Release) -> Option<String> {
     }
 }
 
-fn by_feature(offer: &Offer) -> Option<String> {
-    let level = supported_level(offer)?;
+fn by_feature(offer: &Seen) -> Option<String> {
+    let level = offer.level?;
     // The newer of two has it by itself, the older one with unstable versions switched on.
     let releases: Vec<&str> = Release::all().rev().filter(|release| release.may_support_up_to(level)).map(Release::name).collect();
     let named = formats::metadata_version_of(level).map_or_else(|| format!("level {level}"), |version| format!("{} (level {level})", version.name));
@@ -150,13 +168,13 @@ fn by_feature(offer: &Offer) -> Option<String> {
 }
 
 /// 4.0.0 can be told from its later patches.
-fn by_patch(offer: &Offer, oldest: Release) -> Option<String> {
+fn by_patch(offer: &Seen, oldest: Release) -> Option<String> {
     let range = offer.range(JOIN_GROUP)?;
     (oldest == Release::V4_0 && range.min == JOIN_GROUP_MIN_OF_4_0_0).then(|| format!("JoinGroup begins at {}: 4.0.0", range.min))
 }
 
-fn by_mode(offer: &Offer, mode: Mode) -> String {
-    match (mode, supported_level(offer)) {
+fn by_mode(offer: &Seen, mode: Mode) -> String {
+    match (mode, offer.level) {
         (Mode::KRaft, Some(_)) => format!("it has the feature {METADATA_VERSION}: KRaft"),
         (Mode::KRaft, None) => format!("{} is not offered: KRaft", api::name(LEADER_AND_ISR)),
         (Mode::ZooKeeper, _) => format!("{} is offered: ZooKeeper", api::name(LEADER_AND_ISR)),
@@ -164,12 +182,12 @@ fn by_mode(offer: &Offer, mode: Mode) -> String {
 }
 
 /// Newer than what is known here, or something else altogether.
-fn without_candidate(offer: &Offer) -> Inference {
+fn without_candidate(offer: &Seen) -> Inference {
     let newest = Release::NEWEST;
     let known = || firm_keys().filter_map(|api_key| Some((api_key, apis::listed(newest, Mode::KRaft, api_key)?)));
     let lacking = known().find(|(api_key, range)| offer.range(*api_key).is_none_or(|seen| seen.max < range.max));
     let above = known().find(|(api_key, range)| offer.range(*api_key).is_some_and(|seen| seen.max > range.max));
-    let level = supported_level(offer).filter(|level| newest.metadata_version().is_some_and(|version| *level > version.level));
+    let level = offer.level.filter(|level| newest.metadata_version().is_some_and(|version| *level > version.level));
     match (lacking, above, level) {
         (None, Some((api_key, range)), _) => {
             let seen = offer.range(api_key).map_or(-1, |seen| seen.max);
@@ -185,7 +203,7 @@ fn without_candidate(offer: &Offer) -> Inference {
 }
 
 /// What no release has, or two APIs that no one release has together.
-fn contradiction(offer: &Offer) -> String {
+fn contradiction(offer: &Seen) -> String {
     const PERHAPS: &str = "it may be built from another source, or something in front of it answers";
     let seen = |api_key: i16| offer.range(api_key).map(|range| range.max);
     let said = |key: i16| seen(key).map_or_else(|| format!("{} is not offered", api::name(key)), |max| format!("{} goes up to {max}", api::name(key)));

@@ -65,7 +65,9 @@ fn mode(from: Release, said: Option<ModeName>) -> Result<Mode, Failure> {
     match (from.runs_in(Mode::ZooKeeper), from.runs_in(Mode::KRaft)) {
         (true, true) => Err(Failure::new(
             Exit::Usage,
-            format!("{from} runs with ZooKeeper and with KRaft, and their upgrades differ; say --mode zookeeper where the brokers have zookeeper.connect, else --mode kraft"),
+            format!(
+                "{from} runs with ZooKeeper and with KRaft, and their upgrades differ; say --mode zookeeper where the brokers have zookeeper.connect, else --mode kraft"
+            ),
         )),
         (_, true) => Ok(Mode::KRaft),
         (_, false) => Ok(Mode::ZooKeeper),

@@ -81,7 +81,9 @@ fn a_request_is_accepted_or_not() {
 /// KIP-896, whole: what a 3.9 takes and a 4.x does not.
 #[test]
 fn what_is_lost_with_4_is_what_kip_896_names() {
-    let lost = |to: &str| lost((V3_9.into(), Mode::KRaft), (to.parse().unwrap(), Mode::KRaft)).into_iter().map(|range| (range.api_key, range.min, range.max)).collect::<Vec<_>>();
+    let lost = |to: &str| {
+        lost((V3_9.into(), Mode::KRaft), (to.parse().unwrap(), Mode::KRaft)).into_iter().map(|range| (range.api_key, range.min, range.max)).collect::<Vec<_>>()
+    };
     let with_4_4 = lost("4.4");
     let mut expected = vec![(0, 0, 2), (1, 0, 3), (2, 0, 0), (8, 0, 1), (9, 0, 0), (19, 0, 1), (20, 0, 0), (23, 0, 1), (27, 0, 0)];
     expected.extend([29, 30, 31, 32, 34, 35, 38, 39, 40, 41].map(|key| (key, 0, 0)));

@@ -6,7 +6,13 @@ fn offer(release: Release, mode: Mode) -> Offer {
     let ranges = apis::keys().filter_map(|key| apis::listed(release, mode, key)).collect();
     let level = release.metadata_version().filter(|_| mode == Mode::KRaft && release.tells_metadata_version());
     let feature = |level: i16| Feature { name: METADATA_VERSION.to_owned(), min: 1, max: level };
-    Offer { ranges, supported_features: level.map(|version| feature(version.level)).into_iter().collect(), finalized_epoch: -1, finalized_features: Vec::new(), zk_migration_ready: false }
+    Offer {
+        ranges,
+        supported_features: level.map(|version| feature(version.level)).into_iter().collect(),
+        finalized_epoch: -1,
+        finalized_features: Vec::new(),
+        zk_migration_ready: false,
+    }
 }
 
 fn set(offer: &mut Offer, api_key: i16, min: i16, max: i16) {
@@ -75,7 +81,10 @@ fn unstable_versions_are_borne() {
     testing.supported_features[0].max = 29;
     let inference = infer(&testing);
     assert_eq!(inference.exact(), Some(Release::V4_1));
-    assert!(inference.known_by.contains(&"supported metadata.version goes up to 4.2-IV1 (level 29): 4.2, or with unstable versions switched on 4.1".to_owned()), "{inference:?}");
+    assert!(
+        inference.known_by.contains(&"supported metadata.version goes up to 4.2-IV1 (level 29): 4.2, or with unstable versions switched on 4.1".to_owned()),
+        "{inference:?}"
+    );
 }
 
 #[test]
@@ -155,7 +164,13 @@ fn hostile_offers_do_no_harm() {
     for (min, max) in [(i16::MIN, i16::MAX), (i16::MAX, i16::MIN), (-1, -1)] {
         let ranges = (-3..120).map(|api_key| VersionRange { api_key, min, max }).collect();
         let feature = Feature { name: METADATA_VERSION.to_owned(), min, max };
-        let inference = infer(&Offer { ranges, supported_features: vec![feature], finalized_epoch: 0, finalized_features: Vec::new(), zk_migration_ready: true });
+        let inference =
+            infer(&Offer { ranges, supported_features: vec![feature], finalized_epoch: 0, finalized_features: Vec::new(), zk_migration_ready: true });
         assert!(inference.exact().is_none());
     }
+    // A key that comes again and again costs nothing, and the first one counts.
+    let mut again = offer(Release::V2_6, Mode::ZooKeeper);
+    let fetch = again.range(1).unwrap();
+    again.ranges.extend(std::iter::repeat_n(VersionRange { max: 99, ..fetch }, 1_000_000));
+    assert_eq!(infer(&again).exact(), Some(Release::V2_6));
 }

@@ -1,6 +1,6 @@
 //! With KRaft: new software, then metadata.version is finalized.
 
-use super::stages::{BROKER, everybody, satisfied, stage, well};
+use super::stages::{BROKER, everybody, satisfied, stage, well, which_patch};
 use super::{Action, PointOfNoReturn, Stage};
 use crate::releases::formats::{LEAST_LEVEL_OF_4, METADATA_VERSION, metadata_can_go_back, metadata_version_of};
 use crate::releases::{Mode, Release};
@@ -30,7 +30,9 @@ pub(super) fn from_well(from: Release, to: Release) -> Vec<Stage> {
 fn least_metadata(from: Release) -> Stage {
     let name = metadata_version_of(LEAST_LEVEL_OF_4).map_or("", |version| version.name);
     let title = format!("See that the finalized metadata.version is {name} (level {LEAST_LEVEL_OF_4}) or higher");
-    let why = format!("brokers and controllers of 4.0 do not start below it; raise it first, for good, with: bin/kafka-features.sh --bootstrap-server {BROKER} upgrade --metadata {from}");
+    let why = format!(
+        "brokers and controllers of 4.0 do not start below it; raise it first, for good, with: bin/kafka-features.sh --bootstrap-server {BROKER} upgrade --metadata {from}"
+    );
     let mut stage = stage(Action::Check, title, from, why, "docs upgrade 4.0.0, MetadataVersion.MINIMUM_VERSION");
     stage.commands = vec![format!("bin/kafka-features.sh --bootstrap-server {BROKER} describe")];
     stage
@@ -42,6 +44,7 @@ fn software(from: Release, to: Release) -> Stage {
     if to == Release::BRIDGE && from < LEAST_OF_4 {
         why.push_str("; 4.0 cannot be reached from a preview of KRaft directly, and 3.9 runs on Java 17 already, which 4.0 needs");
     }
+    why.push_str(which_patch(to));
     stage(Action::Software, title, to, why, "docs/upgrade.html, \"Upgrading KRaft-based clusters\"")
 }
 
@@ -58,7 +61,9 @@ fn finalize(from: Release, to: Release) -> Stage {
     let mut stage = stage(Action::Command, title, to, why, "docs/upgrade.html, \"Upgrading KRaft-based clusters\"; KIP-778, KIP-1022");
     stage.commands = vec![format!("bin/kafka-features.sh --bootstrap-server {BROKER} upgrade {option} {to}")];
     let lost = if metadata_can_go_back(from.into(), to.into()) {
-        format!("Once it is finalized, no node can be restarted on {from} before metadata.version is taken back, which Kafka allows here since nothing in between changed the metadata")
+        format!(
+            "Once it is finalized, no node can be restarted on {from} before metadata.version is taken back, which Kafka allows here since nothing in between changed the metadata"
+        )
     } else {
         format!("Once it is finalized, the cluster cannot go back to {from}: the metadata log has records that {from} cannot read")
     };

@@ -56,11 +56,15 @@ fn way_back(from: Version, to: Version, mode: Mode) -> String {
         return format!("{older} cannot read the metadata of a KRaft cluster: only a new cluster of {to} to which the topics are mirrored");
     }
     if !older.tells_metadata_version() {
-        return format!("KRaft was a preview in {older}, and metadata.version cannot be taken back to it: only a new cluster of {to} to which the topics are mirrored");
+        return format!(
+            "KRaft was a preview in {older}, and metadata.version cannot be taken back to it: only a new cluster of {to} to which the topics are mirrored"
+        );
     }
     let back = if metadata_can_go_back(to, from) {
         let option = if older >= Release::V4_0 { "--release-version" } else { "--metadata" };
-        format!("once it is finalized, it is taken back first: bin/kafka-features.sh --bootstrap-server HOST:9092 downgrade {option} {older}; nothing in between changed the metadata")
+        format!(
+            "once it is finalized, it is taken back first: bin/kafka-features.sh --bootstrap-server HOST:9092 downgrade {option} {older}; nothing in between changed the metadata"
+        )
     } else {
         format!("once it is finalized, only a new cluster of {to} to which the topics are mirrored, for what is in the metadata log then {older} cannot read")
     };

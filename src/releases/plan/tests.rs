@@ -83,7 +83,8 @@ fn a_point_of_no_return_has_a_check_before_it() {
     for plan in ways() {
         for (place, stage) in plan.stages.iter().enumerate().filter(|(_, stage)| stage.point_of_no_return.is_some()) {
             assert_ne!(stage.action, Action::Software, "{stage:?}");
-            let before: Vec<Action> = plan.stages[..place].iter().rev().take_while(|stage| stage.point_of_no_return.is_none()).map(|stage| stage.action).collect();
+            let before: Vec<Action> =
+                plan.stages[..place].iter().rev().take_while(|stage| stage.point_of_no_return.is_none()).map(|stage| stage.action).collect();
             let migration = stage.title.contains("out of the migration");
             assert!(before.contains(&Action::Check) || migration, "{} {} {}: {}", plan.from, plan.to, plan.mode, stage.title);
         }
@@ -147,11 +148,17 @@ fn kraft_comes_before_4_and_3_3_before_it() {
     for plan in ways().filter(|plan| plan.to.release >= Release::V4_0 && plan.from.release < Release::V4_0) {
         let first = plan.stages.iter().position(|stage| stage.release >= Release::V4_0).unwrap();
         let before = &plan.stages[..first];
-        let written = |name: &str, value: &str| before.iter().any(|stage| stage.settings.iter().any(|setting| setting.name == name && setting.value.as_deref() == Some(value)));
+        let written = |name: &str, value: &str| {
+            before.iter().any(|stage| stage.settings.iter().any(|setting| setting.name == name && setting.value.as_deref() == Some(value)))
+        };
         let commands: Vec<&str> = before.iter().flat_map(|stage| &stage.commands).map(String::as_str).collect();
         match plan.mode {
             Mode::ZooKeeper => {
-                assert!(written(settings::PROCESS_ROLES, "controller") && written(settings::PROCESS_ROLES, "broker") && written(settings::INTER_BROKER_PROTOCOL, "3.9"));
+                assert!(
+                    written(settings::PROCESS_ROLES, "controller")
+                        && written(settings::PROCESS_ROLES, "broker")
+                        && written(settings::INTER_BROKER_PROTOCOL, "3.9")
+                );
                 assert_eq!(before.last().map(|stage| stage.release), Some(Release::BRIDGE));
             }
             Mode::KRaft if plan.from.release < Release::V3_3 => assert!(commands.iter().any(|command| command.ends_with("upgrade --metadata 3.9"))),
@@ -179,7 +186,10 @@ fn metadata_is_finalized_with_the_words_of_the_release() {
 fn commands_are_known_to_the_release_that_runs_them() {
     for plan in ways() {
         for (release, command) in plan.stages.iter().flat_map(|stage| stage.commands.iter().map(|command| (stage.release, command))) {
-            assert!(!command.contains("kafka-topics") || command.contains(if release < Release::V2_2 { "--zookeeper" } else { "--bootstrap-server" }), "{release}: {command}");
+            assert!(
+                !command.contains("kafka-topics") || command.contains(if release < Release::V2_2 { "--zookeeper" } else { "--bootstrap-server" }),
+                "{release}: {command}"
+            );
             assert!(release < Release::V3_0 || !command.contains("--zookeeper"));
             assert!(release >= Release::V3_3 || !(command.contains("kafka-features") || command.contains("kafka-metadata-quorum")), "{release}: {command}");
             assert!(release >= Release::V4_0 || !command.contains("--release-version"));
@@ -214,8 +224,11 @@ fn a_patch_is_one_stage() {
 #[test]
 fn the_upgrade_from_2_1_to_2_6_is_the_one_that_is_known_to_work() {
     let plan = must("2.1", "2.6", Mode::ZooKeeper);
-    let stages: Vec<(Action, Vec<String>)> =
-        plan.stages.iter().map(|stage| (stage.action, stage.settings.iter().map(|setting| format!("{}={}", setting.name, setting.value.as_deref().unwrap_or("-"))).collect())).collect();
+    let stages: Vec<(Action, Vec<String>)> = plan
+        .stages
+        .iter()
+        .map(|stage| (stage.action, stage.settings.iter().map(|setting| format!("{}={}", setting.name, setting.value.as_deref().unwrap_or("-"))).collect()))
+        .collect();
     let both = |version: &str| vec![format!("inter.broker.protocol.version={version}"), format!("log.message.format.version={version}")];
     assert_eq!(stages, [(Action::Check, vec![]), (Action::Software, both("2.1")), (Action::Check, vec![]), (Action::Settings, both("2.6"))]);
     assert_eq!(plan.step, Step::Minor);
@@ -224,7 +237,10 @@ fn the_upgrade_from_2_1_to_2_6_is_the_one_that_is_known_to_work() {
 #[test]
 fn ways_back_are_refused_with_what_is_possible() {
     let zookeeper = refused("2.6", "2.1", Mode::ZooKeeper);
-    assert!(zookeeper.starts_with("from 2.6 to 2.1 is a way back, and none is planned. As long as inter.broker.protocol.version is 2.1 or lower"), "{zookeeper}");
+    assert!(
+        zookeeper.starts_with("from 2.6 to 2.1 is a way back, and none is planned. As long as inter.broker.protocol.version is 2.1 or lower"),
+        "{zookeeper}"
+    );
     let possible = refused("3.9", "3.8", Mode::KRaft);
     assert!(possible.contains("downgrade --metadata 3.8; nothing in between changed the metadata"), "{possible}");
     assert!(refused("4.2", "4.1", Mode::KRaft).contains("downgrade --release-version 4.1"));
@@ -246,4 +262,12 @@ fn sentences_are_sentences() {
             assert!(stage.point_of_no_return.as_ref().is_none_or(|point| point.lost.starts_with(char::is_uppercase) && !point.lost.ends_with('.')));
         }
     }
+}
+
+#[test]
+fn patches_that_make_trouble_are_named() {
+    let named =
+        |from: &str, to: &str, mode, patch: &str| must(from, to, mode).stages.iter().any(|stage| stage.action == Action::Software && stage.why.contains(patch));
+    assert!(named("2.1", "3.9", Mode::ZooKeeper, "3.5.2 or later") && named("3.4", "3.5", Mode::KRaft, "3.5.2 or later"));
+    assert!(named("3.9", "4.0", Mode::KRaft, "4.0.1 or later") && !named("3.9", "4.1", Mode::KRaft, "4.0.1"));
 }
