@@ -35,7 +35,8 @@ pub enum Accepted {
 }
 
 const JOIN_GROUP: i16 = 11;
-const ENVELOPE: i16 = 58;
+/// Carries requests that a broker passes on to the controller. Brokers in KRaft mode listed it in 3.0 and 3.1, though they take none (`ApiVersionManager.scala`), so it tells nothing.
+pub(super) const ENVELOPE: i16 = 58;
 const GET_TELEMETRY_SUBSCRIPTIONS: i16 = 71;
 const PUSH_TELEMETRY: i16 = 72;
 

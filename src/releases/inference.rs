@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::RangeInclusive;
 
-use super::apis::{self, JOIN_GROUP_MIN_OF_4_0_0};
+use super::apis::{self, ENVELOPE, JOIN_GROUP_MIN_OF_4_0_0};
 use super::formats::{self, METADATA_VERSION};
 use super::{Mode, Release};
 use crate::protocol::versions::{Offer, VersionRange};
@@ -109,7 +109,7 @@ fn fits_in(offer: &Seen, (release, mode): Candidate, api_key: i16, unstable: boo
     match (offer.range(api_key), apis::listed(release, mode, api_key)) {
         (None, None) => unstable.is_none(),
         (None, Some(_)) => apis::varies(api_key),
-        (Some(seen), None) => unstable == Some(seen.max),
+        (Some(seen), None) => unstable == Some(seen.max) || api_key == ENVELOPE,
         (Some(seen), Some(known)) if apis::varies(api_key) => seen.max <= known.max,
         (Some(seen), Some(known)) => {
             let of_4_0_0 = (release, api_key, seen.min) == (Release::V4_0, JOIN_GROUP, JOIN_GROUP_MIN_OF_4_0_0);

@@ -52,6 +52,10 @@ fn what_varies_is_no_evidence() {
         less.ranges.retain(|range| !apis::varies(range.api_key));
         assert_eq!(infer(&less).exact(), Some(release), "{release} {mode}");
     }
+    // As brokers of 3.0 and 3.1 in KRaft mode do.
+    let mut with_envelope = offer(Release::V3_1, Mode::KRaft);
+    set(&mut with_envelope, 58, 0, 0);
+    assert_eq!(infer(&with_envelope).exact(), Some(Release::V3_1));
     // A 4.3 broker whose controller is still of 3.9, in an upgrade.
     let (mut mixed, old) = (offer(Release::V4_3, Mode::KRaft), offer(Release::V3_9, Mode::KRaft));
     for range in mixed.ranges.iter_mut().filter(|range| apis::varies(range.api_key)) {
