@@ -7,6 +7,7 @@ mod maintenance;
 mod output;
 mod reload;
 mod report;
+mod roll;
 mod run;
 mod status;
 
@@ -88,6 +89,7 @@ Examples:
   leeward status --watch
   leeward report
   leeward maintenance on --reason \"upgrade to 4.3\" --for 2h
+  leeward roll plan --from 2.1 --to 2.6
   leeward reload
   leeward demo
 
@@ -111,6 +113,8 @@ enum Command {
     Report(report::ReportArgs),
     /// Shelter clients while brokers are stopped: open and close windows, on demand or by schedule.
     Maintenance(maintenance::MaintenanceArgs),
+    /// Plan the upgrade of a cluster, from one release of Kafka to another.
+    Roll(roll::RollArgs),
     /// Check, show and explain the configuration.
     Config(config::ConfigArgs),
     /// Have a running Leeward read its configuration again.
@@ -126,6 +130,7 @@ impl Command {
             Command::Status(command) => command.run(output),
             Command::Report(command) => command.run(output),
             Command::Maintenance(command) => command.run(output),
+            Command::Roll(command) => command.run(output),
             Command::Config(command) => command.run(output),
             Command::Reload(command) => command.run(output),
             Command::Demo(command) => command.run(output),

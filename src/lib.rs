@@ -9,6 +9,7 @@
 //! | [`protocol`] | pure | what a request is without decoding it, addresses rewritten in place, ApiVersions, the schema of every message |
 //! | [`config`] | | what the operator may say, as types; every error at once, before anything is bound |
 //! | [`cluster`] | pure | which brokers there are, which virtual broker stands for which, who leads what, and what of that clients are told |
+//! | [`releases`] | pure | what is known of Kafka's releases: which APIs and formats each has, which one a broker is, and how a cluster is upgraded |
 //! | [`guard`] | pure | maintenance windows and what they ask for, how long a request may be held, what may be sent again, and what is told of it |
 //! | [`session`] | pure | one client's connection as a state machine: bytes and events in, bytes and wishes out |
 //! | [`telemetry`] | | one struct for each event → its log line and its metrics; every metric's name in one file |
@@ -73,6 +74,7 @@ pub mod guard;
 pub mod maintenance;
 pub mod net;
 pub mod protocol;
+pub mod releases;
 pub mod sandbox;
 pub mod session;
 pub mod telemetry;

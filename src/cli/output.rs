@@ -17,7 +17,7 @@ pub(super) struct Output {
 }
 
 /// A table fits into so many columns, whatever the terminal.
-const WIDTH: u16 = 100;
+pub(super) const WIDTH: u16 = 100;
 
 impl Output {
     pub(super) fn of_process() -> Self {
