@@ -9,6 +9,7 @@ mod maintenance;
 mod output;
 mod reload;
 mod report;
+mod roll;
 mod run;
 mod status;
 
@@ -92,6 +93,7 @@ Examples:
   leeward maintenance on --reason \"upgrade to 4.3\" --for 2h
   leeward cluster
   leeward broker may-stop 3 --wait
+  leeward roll plan --from 2.1 --to 2.6
   leeward reload
   leeward demo
 
@@ -119,6 +121,8 @@ enum Command {
     Cluster(cluster::ClusterArgs),
     /// Ask whether a broker may stop, and whether it is back.
     Broker(broker::BrokerArgs),
+    /// Plan the upgrade of a cluster, from one release of Kafka to another.
+    Roll(roll::RollArgs),
     /// Check, show and explain the configuration.
     Config(config::ConfigArgs),
     /// Have a running Leeward read its configuration again.
@@ -136,6 +140,7 @@ impl Command {
             Command::Maintenance(command) => command.run(output),
             Command::Cluster(command) => command.run(output),
             Command::Broker(command) => command.run(output),
+            Command::Roll(command) => command.run(output),
             Command::Config(command) => command.run(output),
             Command::Reload(command) => command.run(output),
             Command::Demo(command) => command.run(output),

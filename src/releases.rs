@@ -16,7 +16,7 @@ pub mod settings;
 mod tests;
 
 pub use inference::{Inference, infer};
-pub use plan::{Action, Plan, PointOfNoReturn, Refusal, Setting, Stage, Step, plan};
+pub use plan::{Action, Node, Plan, PointOfNoReturn, Refusal, Setting, Stage, Step, plan};
 
 use std::fmt;
 use std::str::FromStr;

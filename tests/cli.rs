@@ -117,6 +117,13 @@ fn wrong_arguments_are_usage() {
         &["maintenance", "off", "--reason", "r"],
         &["maintenance", "schedule", "add", "--reason", "r", "--cron", "0 2 * * *"],
         &["maintenance", "audit", "--last", "0"],
+        &["roll"],
+        &["roll", "plan"],
+        &["roll", "plan", "--from", "2.1"],
+        &["roll", "plan", "--from", "2.1", "--to", "5.0"],
+        &["roll", "plan", "--from", "2.1.x", "--to", "2.6"],
+        &["roll", "plan", "--from", "3.5", "--to", "3.9"],
+        &["roll", "plan", "--from", "2.1", "--to", "2.6", "--mode", "raft"],
     ] {
         let ran = leeward(arguments);
         assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""), "{arguments:?}: {}", ran.err);
@@ -138,6 +145,8 @@ fn help_and_version_are_not_errors() {
         &["maintenance", "--help"],
         &["maintenance", "on", "--help"],
         &["maintenance", "schedule", "add", "--help"],
+        &["roll", "--help"],
+        &["roll", "plan", "--help"],
     ] {
         let ran = leeward(arguments);
         assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
@@ -616,4 +625,44 @@ async fn a_reload_that_cannot_be_written_down_says_so() {
     assert!(ran.out.contains("the audit file has no line of it: it could not be written down: "), "{}", ran.out);
     running.logged("a reload is not in the audit file");
     sandbox.shutdown().await;
+}
+
+#[test]
+fn an_upgrade_is_planned_without_a_running_leeward() {
+    let ran = leeward(&["roll", "plan", "--from", "2.1", "--to", "2.6"]);
+    assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
+    assert!(ran.out.starts_with("Kafka 2.1 to 2.6, with ZooKeeper: a minor step. 4 stages, 1 point of no return."), "{}", ran.out);
+    for line in ["        inter.broker.protocol.version=2.1", "        log.message.format.version=2.1", "        inter.broker.protocol.version=2.6"] {
+        assert!(ran.out.lines().any(|of| of == line), "{line}: {}", ran.out);
+    }
+    assert_eq!(ran.out.matches("POINT OF NO RETURN").count(), 1);
+
+    let ran = leeward(&["roll", "plan", "--from", "3.9.1", "--to", "4.3.1", "--mode", "kraft", "-o", "json"]);
+    assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
+    let plan: serde_json::Value = serde_json::from_str(&ran.out).expect("JSON");
+    assert_eq!((&plan["from"], &plan["to"], &plan["mode"], &plan["step"]), (&"3.9.1".into(), &"4.3.1".into(), &"kraft".into(), &"major".into()));
+    let stages = plan["stages"].as_array().expect("a list");
+    let last = stages.last().expect("a stage");
+    assert_eq!(last["commands"], serde_json::json!(["bin/kafka-features.sh --bootstrap-server HOST:9092 upgrade --release-version 4.3"]));
+    assert!(last["point_of_no_return"]["lost"].as_str().is_some_and(|lost| lost.contains("cannot go back to 3.9")), "{last}");
+    assert_eq!(stages.iter().filter(|stage| !stage["point_of_no_return"].is_null()).count(), 1);
+    assert!(plan["before"].as_array().is_some_and(|before| before.iter().any(|change| change["source"] == "KIP-896" && change["since"] == "4.0")));
+
+    let ran = leeward(&["roll", "plan", "--from", "4.0", "--to", "4.0", "-o", "json"]);
+    let plan: serde_json::Value = serde_json::from_str(&ran.out).expect("JSON");
+    assert_eq!((ran.code, &plan["step"], &plan["stages"]), (Some(0), &"none".into(), &serde_json::json!([])));
+}
+
+#[test]
+fn an_upgrade_that_is_none_is_refused_with_a_reason() {
+    let ran = leeward(&["roll", "plan", "--from", "2.6", "--to", "2.1"]);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(3), ""));
+    assert!(ran.err.starts_with("from 2.6 to 2.1 is a way back, and none is planned. As long as inter.broker.protocol.version is 2.1"), "{}", ran.err);
+    let ran = leeward(&["roll", "plan", "--from", "4.1", "--to", "4.3", "--mode", "zookeeper"]);
+    assert_eq!((ran.code, ran.err.as_str()), (Some(3), "4.1 has no ZooKeeper mode, it went with 4.0: say --mode kraft\n"));
+    let ran = leeward(&["roll", "plan", "--from", "3.5", "--to", "4.3"]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.err.starts_with("3.5 runs with ZooKeeper and with KRaft, and their upgrades differ; say --mode zookeeper where"), "{}", ran.err);
+    let ran = leeward(&["roll", "plan", "--from", "1.1", "--to", "2.6"]);
+    assert!(ran.code == Some(2) && ran.err.contains("say one from 2.1 to 4.4, such as 2.6 or 2.6.3"), "{}", ran.err);
 }

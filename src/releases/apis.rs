@@ -35,7 +35,8 @@ pub enum Accepted {
 }
 
 const JOIN_GROUP: i16 = 11;
-const ENVELOPE: i16 = 58;
+/// Carries requests that a broker passes on to the controller. Brokers in KRaft mode listed it in 3.0 and 3.1, though they take none (`ApiVersionManager.scala`), so it tells nothing.
+pub(super) const ENVELOPE: i16 = 58;
 const GET_TELEMETRY_SUBSCRIPTIONS: i16 = 71;
 const PUSH_TELEMETRY: i16 = 72;
 
@@ -76,8 +77,10 @@ pub fn listed(release: Release, mode: Mode, api_key: i16) -> Option<VersionRange
 }
 
 /// The highest version of `api_key` with `unstable.api.versions.enable`, where that is not the highest anyway.
-pub fn unstable(release: Release, api_key: i16) -> Option<i16> {
-    UNSTABLE.iter().find(|(of, key, _)| (*of, *key) == (release, api_key)).map(|(_, _, version)| *version)
+pub fn unstable(release: Release, mode: Mode, api_key: i16) -> Option<i16> {
+    // Those of 3.9 and later have the listener `broker` alone, which is KRaft's.
+    let offered = release.runs_in(mode) && (mode == Mode::KRaft || release < V3_9);
+    UNSTABLE.iter().find(|(of, key, _)| offered && (*of, *key) == (release, api_key)).map(|(_, _, version)| *version)
 }
 
 /// Whether brokers of `version` in `mode` take a request of this key and version.
@@ -85,7 +88,11 @@ pub fn accepts(version: Version, mode: Mode, api_key: i16, api_version: i16) -> 
     let release = version.release;
     let inside = range(release, mode, api_key).is_some_and(|range| (range.min..=range.max).contains(&api_version));
     if !inside {
-        return if unstable(release, api_key) == Some(api_version) { Accepted::Depends("those with unstable.api.versions.enable=true") } else { Accepted::No };
+        return if unstable(release, mode, api_key) == Some(api_version) {
+            Accepted::Depends("those with unstable.api.versions.enable=true")
+        } else {
+            Accepted::No
+        };
     }
     if (release, api_key) == (V4_0, JOIN_GROUP) && api_version < JOIN_GROUP_MIN_OF_4_0_0 {
         return match version.patch {

@@ -49,6 +49,9 @@ pub struct Change {
     /// It stops brokers or clients that are not ready: to be seen to before brokers of that release start.
     #[serde(skip)]
     pub first: bool,
+    /// It is so in that release alone, and of no interest to who goes beyond it.
+    #[serde(skip)]
+    pub only_there: bool,
     /// The mode of the cluster that it concerns; `None`: both.
     #[serde(skip)]
     pub mode: Option<Mode>,
@@ -57,5 +60,6 @@ pub struct Change {
 
 /// What changes between `from` and `to` (the first left out, the second included), by age, for a cluster that begins in `mode`.
 pub fn between(from: Release, to: Release, mode: Mode) -> impl Iterator<Item = &'static Change> {
-    rows::CHANGES.iter().filter(move |change| change.since > from && change.since <= to && change.mode.is_none_or(|of| of == mode))
+    let on_the_way = move |change: &&Change| change.since > from && change.since <= to && (!change.only_there || change.since == to);
+    rows::CHANGES.iter().filter(on_the_way).filter(move |change| change.mode.is_none_or(|of| of == mode))
 }

@@ -3,12 +3,14 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::RangeInclusive;
 
-use super::apis::{self, JOIN_GROUP_MIN_OF_4_0_0};
+use super::apis::{self, ENVELOPE, JOIN_GROUP_MIN_OF_4_0_0};
 use super::formats::{self, METADATA_VERSION};
 use super::{Mode, Release};
-use crate::protocol::versions::Offer;
+use crate::protocol::versions::{Offer, VersionRange};
 use crate::wire::api;
 
 /// What a broker can be.
@@ -52,11 +54,33 @@ type Candidate = (Release, Mode);
 /// APIs whose names operators know best; evidence is taken from the first that tells.
 const TELLING: [i16; 6] = [api::FETCH, api::PRODUCE, api::METADATA, api::LIST_OFFSETS, api::API_VERSIONS, JOIN_GROUP];
 const JOIN_GROUP: i16 = 11;
-/// ZooKeeper's brokers offer it, KRaft's do not.
+/// LeaderAndIsr, StopReplica, UpdateMetadata and ControlledShutdown: ZooKeeper's brokers offer them, KRaft's do not.
+const BETWEEN_BROKERS: RangeInclusive<i16> = LEADER_AND_ISR..=api::CONTROLLED_SHUTDOWN;
 const LEADER_AND_ISR: i16 = 4;
+
+/// An offer, made ready to be looked into many times.
+struct Seen {
+    /// By key; the first of two stands.
+    ranges: BTreeMap<i16, VersionRange>,
+    /// The highest level of metadata.version that is supported; `None` where none is told: by ZooKeeper's brokers, by KRaft's before 3.3, and in ApiVersions below 3.
+    level: Option<i16>,
+}
+
+impl Seen {
+    fn new(offer: &Offer) -> Self {
+        let ranges = offer.ranges.iter().rev().map(|range| (range.api_key, *range)).collect();
+        let level = offer.supported_features.iter().find(|feature| feature.name == METADATA_VERSION).map(|feature| feature.max);
+        Self { ranges, level }
+    }
+
+    fn range(&self, api_key: i16) -> Option<VersionRange> {
+        self.ranges.get(&api_key).copied()
+    }
+}
 
 /// Which releases the broker that made `offer` can be.
 pub fn infer(offer: &Offer) -> Inference {
+    let offer = &Seen::new(offer);
     let candidates: Vec<Candidate> = candidates().filter(|candidate| fits(offer, *candidate)).collect();
     let (Some(oldest), Some(newest)) = (candidates.iter().map(|(release, _)| *release).min(), candidates.iter().map(|(release, _)| *release).max()) else {
         return without_candidate(offer);
@@ -73,39 +97,35 @@ fn candidates() -> impl Iterator<Item = Candidate> {
     Release::all().flat_map(|release| Mode::ALL.into_iter().filter(move |mode| release.runs_in(*mode)).map(move |mode| (release, mode)))
 }
 
-/// Whether a broker of this release and mode can have made the offer.
-fn fits(offer: &Offer, candidate: Candidate) -> bool {
-    let apis = apis::keys().chain(offer.ranges.iter().map(|range| range.api_key)).all(|api_key| fits_in(offer, candidate, api_key));
-    apis && fits_feature(offer, candidate)
+/// Whether a broker of this release and mode can have made the offer, with unstable versions switched on or off.
+fn fits(offer: &Seen, candidate: Candidate) -> bool {
+    let keys = || apis::keys().chain(offer.ranges.keys().copied());
+    let fits_all = |unstable: bool| keys().all(|api_key| fits_in(offer, candidate, api_key, unstable));
+    fits_feature(offer, candidate) && (fits_all(false) || fits_all(true))
 }
 
-fn fits_in(offer: &Offer, (release, mode): Candidate, api_key: i16) -> bool {
-    let unstable = apis::unstable(release, api_key);
+fn fits_in(offer: &Seen, (release, mode): Candidate, api_key: i16, unstable: bool) -> bool {
+    let unstable = apis::unstable(release, mode, api_key).filter(|_| unstable);
     match (offer.range(api_key), apis::listed(release, mode, api_key)) {
-        (None, None) => true,
+        (None, None) => unstable.is_none(),
         (None, Some(_)) => apis::varies(api_key),
-        // Switched on by hand.
-        (Some(seen), None) => unstable == Some(seen.max),
+        (Some(seen), None) => unstable == Some(seen.max) || api_key == ENVELOPE,
+        (Some(seen), Some(known)) if apis::varies(api_key) => seen.max <= known.max,
         (Some(seen), Some(known)) => {
-            let highest = if apis::varies(api_key) { seen.max <= known.max } else { seen.max == known.max || unstable == Some(seen.max) };
-            let lowest = seen.min == known.min || apis::varies(api_key) || (release, api_key, seen.min) == (Release::V4_0, JOIN_GROUP, JOIN_GROUP_MIN_OF_4_0_0);
-            highest && lowest
+            let of_4_0_0 = (release, api_key, seen.min) == (Release::V4_0, JOIN_GROUP, JOIN_GROUP_MIN_OF_4_0_0);
+            seen.max == unstable.unwrap_or(known.max) && (seen.min == known.min || of_4_0_0)
         }
     }
 }
 
-/// The highest level of metadata.version that it supports; `None` where it tells none: ZooKeeper's brokers, KRaft's before 3.3, and in ApiVersions below 3.
-fn supported_level(offer: &Offer) -> Option<i16> {
-    offer.supported_features.iter().find(|feature| feature.name == METADATA_VERSION).map(|feature| feature.max)
+fn fits_feature(offer: &Seen, (release, mode): Candidate) -> bool {
+    offer.level.is_none_or(|level| mode == Mode::KRaft && release.may_support_up_to(level))
 }
 
-fn fits_feature(offer: &Offer, (release, mode): Candidate) -> bool {
-    supported_level(offer).is_none_or(|level| mode == Mode::KRaft && release.may_support_up_to(level))
-}
-
-/// By keys that do not vary, the most telling first.
+/// The keys that do not vary, the most telling first, and those between brokers last.
 fn firm_keys() -> impl Iterator<Item = i16> {
-    TELLING.into_iter().chain(apis::keys().filter(|key| !TELLING.contains(key) && !apis::varies(*key)))
+    let others = || apis::keys().filter(|key| !TELLING.contains(key) && !apis::varies(*key));
+    TELLING.into_iter().chain(others().filter(|key| !BETWEEN_BROKERS.contains(key))).chain(others().filter(|key| BETWEEN_BROKERS.contains(key)))
 }
 
 /// The highest version of `api_key` in a release, over its modes, unstable ones left out; -1 without it.
@@ -114,7 +134,7 @@ fn highest(release: Release, api_key: i16) -> i16 {
 }
 
 /// What shows that the broker is of `oldest` or later.
-fn at_least(offer: &Offer, oldest: Release) -> Option<String> {
+fn at_least(offer: &Seen, oldest: Release) -> Option<String> {
     let since = |max| move |api_key| Release::all().find(|release| highest(*release, api_key) >= max);
     let telling = |api_key: &i16| offer.range(*api_key).is_some_and(|range| oldest > Release::OLDEST && since(range.max)(*api_key) == Some(oldest));
     let api_key = firm_keys().find(telling)?;
@@ -125,7 +145,7 @@ fn at_least(offer: &Offer, oldest: Release) -> Option<String> {
 }
 
 /// What shows that the broker is of `newest` or earlier.
-fn at_most(offer: &Offer, newest: Release) -> Option<String> {
+fn at_most(offer: &Seen, newest: Release) -> Option<String> {
     let next = Release::all().find(|release| *release > newest)?;
     let seen = |api_key: i16| offer.range(api_key).map_or(-1, |range| range.max);
     // In the mode of the broker the next release has more.
@@ -139,8 +159,8 @@ fn at_most(offer: &Offer, newest: Release) -> Option<String> {
     }
 }
 
-fn by_feature(offer: &Offer) -> Option<String> {
-    let level = supported_level(offer)?;
+fn by_feature(offer: &Seen) -> Option<String> {
+    let level = offer.level?;
     // The newer of two has it by itself, the older one with unstable versions switched on.
     let releases: Vec<&str> = Release::all().rev().filter(|release| release.may_support_up_to(level)).map(Release::name).collect();
     let named = formats::metadata_version_of(level).map_or_else(|| format!("level {level}"), |version| format!("{} (level {level})", version.name));
@@ -148,13 +168,13 @@ fn by_feature(offer: &Offer) -> Option<String> {
 }
 
 /// 4.0.0 can be told from its later patches.
-fn by_patch(offer: &Offer, oldest: Release) -> Option<String> {
+fn by_patch(offer: &Seen, oldest: Release) -> Option<String> {
     let range = offer.range(JOIN_GROUP)?;
     (oldest == Release::V4_0 && range.min == JOIN_GROUP_MIN_OF_4_0_0).then(|| format!("JoinGroup begins at {}: 4.0.0", range.min))
 }
 
-fn by_mode(offer: &Offer, mode: Mode) -> String {
-    match (mode, supported_level(offer)) {
+fn by_mode(offer: &Seen, mode: Mode) -> String {
+    match (mode, offer.level) {
         (Mode::KRaft, Some(_)) => format!("it has the feature {METADATA_VERSION}: KRaft"),
         (Mode::KRaft, None) => format!("{} is not offered: KRaft", api::name(LEADER_AND_ISR)),
         (Mode::ZooKeeper, _) => format!("{} is offered: ZooKeeper", api::name(LEADER_AND_ISR)),
@@ -162,12 +182,12 @@ fn by_mode(offer: &Offer, mode: Mode) -> String {
 }
 
 /// Newer than what is known here, or something else altogether.
-fn without_candidate(offer: &Offer) -> Inference {
+fn without_candidate(offer: &Seen) -> Inference {
     let newest = Release::NEWEST;
     let known = || firm_keys().filter_map(|api_key| Some((api_key, apis::listed(newest, Mode::KRaft, api_key)?)));
     let lacking = known().find(|(api_key, range)| offer.range(*api_key).is_none_or(|seen| seen.max < range.max));
     let above = known().find(|(api_key, range)| offer.range(*api_key).is_some_and(|seen| seen.max > range.max));
-    let level = supported_level(offer).filter(|level| newest.metadata_version().is_some_and(|version| *level > version.level));
+    let level = offer.level.filter(|level| newest.metadata_version().is_some_and(|version| *level > version.level));
     match (lacking, above, level) {
         (None, Some((api_key, range)), _) => {
             let seen = offer.range(api_key).map_or(-1, |seen| seen.max);
@@ -182,26 +202,25 @@ fn without_candidate(offer: &Offer) -> Inference {
     }
 }
 
-/// Two APIs that no one release has in these versions.
-fn contradiction(offer: &Offer) -> String {
+/// What no release has, or two APIs that no one release has together.
+fn contradiction(offer: &Seen) -> String {
+    const PERHAPS: &str = "it may be built from another source, or something in front of it answers";
     let seen = |api_key: i16| offer.range(api_key).map(|range| range.max);
-    let since = firm_keys().filter_map(|key| Some((Release::all().find(|release| highest(*release, key) >= seen(key).unwrap_or(-1))?, key)));
-    let until = firm_keys().filter_map(|key| {
-        let last = Release::all()
-            .rev()
-            .find(|release| Mode::ALL.into_iter().any(|mode| release.runs_in(mode) && apis::listed(*release, mode, key).map(|range| range.max) <= seen(key)))?;
-        Some((last, key))
-    });
-    let (Some((since, at_least)), Some((until, at_most))) = (since.max_by_key(|(release, _)| *release), until.min_by_key(|(release, _)| *release)) else {
-        return "no release of Apache Kafka offers what it offers".to_owned();
-    };
-    if since <= until {
-        return "no release of Apache Kafka offers just these versions; it may be built from another source, or something in front of it answers".to_owned();
-    }
     let said = |key: i16| seen(key).map_or_else(|| format!("{} is not offered", api::name(key)), |max| format!("{} goes up to {max}", api::name(key)));
-    format!(
-        "{}, as in {since} and later, yet {}, as in {until} and earlier; it may be built from another source, or something in front of it answers",
-        said(at_least),
-        said(at_most)
-    )
+    // The releases that have a key up to the version that was seen.
+    let having = |key: i16| {
+        let has = move |candidate: &Candidate| apis::listed(candidate.0, candidate.1, key).map(|range| range.max) == seen(key);
+        candidates().filter(has).map(|(release, _)| release)
+    };
+    if let Some(key) = firm_keys().find(|key| having(*key).next().is_none()) {
+        return format!("{}, which is so in no release from {} to {}; {PERHAPS}", said(key), Release::OLDEST, Release::NEWEST);
+    }
+    let since = firm_keys().filter_map(|key| Some((having(key).min()?, key))).max_by_key(|(release, _)| *release);
+    let until = firm_keys().filter_map(|key| Some((having(key).max()?, key))).min_by_key(|(release, _)| *release);
+    match (since, until) {
+        (Some((since, at_least)), Some((until, at_most))) if since > until => {
+            format!("{}, as in {since} and later, yet {}, as in {until} and earlier; {PERHAPS}", said(at_least), said(at_most))
+        }
+        (_, _) => format!("no release of Apache Kafka offers just these versions; {PERHAPS}"),
+    }
 }

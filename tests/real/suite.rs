@@ -12,6 +12,7 @@ mod mixed;
 mod sasl;
 mod sasl_shelter;
 mod stored;
+mod told;
 mod trouble;
 mod upgrade;
 mod version;

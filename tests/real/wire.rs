@@ -16,12 +16,15 @@ use kafka_protocol::messages::{
     ResponseHeader, TopicName,
 };
 use kafka_protocol::protocol::{Decodable, HeaderVersion, Request, StrBytes, encode_request_header_into_buffer};
+use leeward::protocol::versions::{self, Offer};
 use socket2::{Domain, Socket, Type};
 
 use crate::watch::ExemptPort;
 
 /// Above any answer that a healthy broker of these tests delays.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+/// The version of ApiVersions that tells everything of what Leeward reads.
+const API_VERSIONS_WITH_FEATURES: i16 = 4;
 
 /// One connection.
 pub(crate) struct Wire {
@@ -95,6 +98,29 @@ impl Wire {
         let mut frame = vec![0; u32::from_be_bytes(size) as usize];
         self.stream.read_exact(&mut frame).map_err(|error| format!("read: {error}"))?;
         Ok(Bytes::from(frame))
+    }
+
+    /// All that the other side offers, its features included, as Leeward asks for it and reads it.
+    pub(crate) fn offer(&mut self) -> Result<Offer, String> {
+        let (error, offer) = self.offer_in(API_VERSIONS_WITH_FEATURES)?;
+        match error {
+            0 => Ok(offer),
+            // The version is not known: from Kafka 2.4 on the answer says which is, before, it says nothing.
+            versions::UNSUPPORTED_VERSION => self.offer_in(offer.range(18).map_or(0, |range| range.max)).map(|(_, offer)| offer),
+            error => Err(format!("error {error}")),
+        }
+    }
+
+    fn offer_in(&mut self, version: i16) -> Result<(i16, Offer), String> {
+        self.correlation_id += 1;
+        let request = versions::encode_request(version, self.correlation_id, Some("leeward-tests"), None);
+        self.stream.write_all(&request).map_err(|error| format!("write: {error}"))?;
+        let answer = self.read_frame()?;
+        let (header, body) = answer.split_at_checked(4).ok_or("a short answer")?;
+        if header != self.correlation_id.to_be_bytes() {
+            return Err(format!("another correlation id than {}", self.correlation_id));
+        }
+        versions::parse_response(version, body).map_err(|error| error.to_string())
     }
 
     pub(crate) fn api_versions(&mut self) -> Result<ApiVersionsResponse, String> {

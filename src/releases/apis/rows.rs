@@ -2,6 +2,9 @@
 //!
 //! Made from `validVersions`, `listeners` and `latestVersionUnstable` of `clients/src/main/resources/common/message/*Request.json` on Kafka's branches 2.2 to 3.9, and from
 //! `ApiKeys` in the published kafka-clients 2.1.0, 3.9.1, 4.0.0, 4.0.1, 4.1.0, 4.2.0, 4.3.1 and 4.4.0. The tags of 2.2.0 to 3.4.0 say the same as their branches.
+//! Held against running brokers of every line, each API with both ends: ZooKeeper's of 2.1.0, 2.2.2, 2.3.1, 2.4.1, 2.5.1, 2.6.3, 2.7.2, 2.8.2, 3.2.3, 3.4.1, 3.7.2 and 3.9.1, KRaft's of
+//! 3.0.2, 3.1.2, 3.2.3, 3.3.2, 3.4.1, 3.5.2, 3.6.2, 3.8.1, 3.9.1, 4.0.0, 4.1.1, 4.2.0, 4.3.1 and 4.4.0. The only differences are the two that `apis` names: JoinGroup in 4.0.0, Envelope in
+//! 3.0 and 3.1.
 
 use super::Row;
 use crate::releases::Release::{self, *};

@@ -6,12 +6,16 @@ use super::{Change, Mode};
 use crate::releases::Release::{self, *};
 
 const fn row(since: Release, subject: Subject, effect: Effect, what: &'static str, instead: &'static str, source: &'static str) -> Change {
-    Change { since, subject, effect, what, instead, first: false, mode: None, source }
+    Change { since, subject, effect, what, instead, first: false, only_there: false, mode: None, source }
 }
 
 impl Change {
     const fn first(self) -> Self {
         Self { first: true, ..self }
+    }
+
+    const fn only_there(self) -> Self {
+        Self { only_there: true, ..self }
     }
 
     const fn zookeeper(self) -> Self {
@@ -53,7 +57,7 @@ pub(super) static CHANGES: [Change; 45] = [
     row(V3_7, Platform, Deprecated, "Java 11 for brokers and tools", "Java 17", "KIP-1013"),
     row(V3_7, Client, Deprecated, "the requests of clients older than 2.1", "upgrade them; before 4.0 it must be done", "KIP-896"),
     row(V4_0, Client, Lost, "requests that only clients older than Kafka 2.1 send are refused (Produce below 3, Fetch below 4, and others)", "upgrade Java clients to 2.1 or later, and others to a version that speaks these APIs; librdkafka's compression needs Produce listed from 0, which it is", "KIP-896").first(),
-    row(V4_0, Client, Changed, "4.0.0 alone also refuses JoinGroup 0 and 1, which kafka-go, old sarama and librdkafka below 2.11 with Kerberos send", "go to 4.0.1 or later", "KAFKA-19444").first(),
+    row(V4_0, Client, Changed, "4.0.0 alone also refuses JoinGroup 0 and 1, which kafka-go, old sarama and librdkafka below 2.11 with Kerberos send", "go to 4.0.1 or later", "KAFKA-19444").first().only_there(),
     row(V4_0, Platform, Changed, "brokers and tools need Java 17; Java clients need 11", "put Java 17 on every machine of a broker; Kafka 3.1 and later run on it too", "KIP-750, KIP-1013").first(),
     row(V4_0, Platform, Lost, "ZooKeeper mode is gone", "migrate to KRaft on 3.9", "KIP-500, KIP-866").first().zookeeper(),
     row(V4_0, Platform, Changed, "logging is Log4j 2", "turn log4j.properties into log4j2.yaml (log4j-transform-cli); KafkaLog4jAppender is gone", "KIP-653").first(),

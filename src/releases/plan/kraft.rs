@@ -1,6 +1,6 @@
 //! With KRaft: new software, then metadata.version is finalized.
 
-use super::stages::{BROKER, everybody, satisfied, stage, well};
+use super::stages::{BROKER, everybody, satisfied, stage, well, which_patch};
 use super::{Action, PointOfNoReturn, Stage};
 use crate::releases::formats::{LEAST_LEVEL_OF_4, METADATA_VERSION, metadata_can_go_back, metadata_version_of};
 use crate::releases::{Mode, Release};
@@ -44,6 +44,7 @@ fn software(from: Release, to: Release) -> Stage {
     if to == Release::BRIDGE && from < LEAST_OF_4 {
         why.push_str("; 4.0 cannot be reached from a preview of KRaft directly, and 3.9 runs on Java 17 already, which 4.0 needs");
     }
+    why.push_str(which_patch(to));
     stage(Action::Software, title, to, why, "docs/upgrade.html, \"Upgrading KRaft-based clusters\"")
 }
 

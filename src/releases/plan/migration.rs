@@ -21,7 +21,7 @@ fn of_controllers(settings: Vec<Setting>) -> Vec<Setting> {
 }
 
 fn controllers() -> Stage {
-    let why = "they take the metadata over from ZooKeeper; the cluster id is the one that the brokers have, and the node ids are none of the brokers'";
+    let why = "they take the metadata over from ZooKeeper; the cluster id is the one that the brokers have; the first controller is formatted with --standalone, the others without, and each of these is added from its own machine when it runs";
     let mut stage = stage(Action::Provision, "Start three controllers of 3.9 that are ready to migrate", ON, why, SOURCE);
     stage.settings = of_controllers(vec![
         set(PROCESS_ROLES, "controller"),
@@ -35,9 +35,9 @@ fn controllers() -> Stage {
     ]);
     stage.commands = vec![
         "bin/zookeeper-shell.sh HOST:2181 get /cluster/id".to_owned(),
-        "bin/kafka-storage.sh format --standalone -t CLUSTER_ID -c controller.properties".to_owned(),
-        "bin/kafka-storage.sh format --no-initial-controllers -t CLUSTER_ID -c controller.properties".to_owned(),
-        "bin/kafka-metadata-quorum.sh --bootstrap-controller CONTROLLER1:9093 add-controller".to_owned(),
+        "bin/kafka-storage.sh format --standalone --cluster-id CLUSTER_ID --config controller.properties".to_owned(),
+        "bin/kafka-storage.sh format --no-initial-controllers --cluster-id CLUSTER_ID --config controller.properties".to_owned(),
+        "bin/kafka-metadata-quorum.sh --command-config controller.properties --bootstrap-controller CONTROLLER1:9093 add-controller".to_owned(),
     ];
     stage
 }

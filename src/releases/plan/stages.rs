@@ -59,3 +59,15 @@ pub(super) fn everybody(mode: Mode) -> &'static str {
         Mode::KRaft => "every controller, the active one last, then every broker, one by one,",
     }
 }
+
+/// Releases whose early patches make trouble in an upgrade.
+static EARLY_PATCHES: [(Release, &str); 3] = [
+    (Release::V3_5, "; take 3.5.2 or later, since during a rolling upgrade 3.5.0 and 3.5.1 can report an empty ISR (KAFKA-15353)"),
+    (Release::V3_7, "; take 3.7.1 or later where KRaft brokers have several log directories (KAFKA-16606)"),
+    (Release::V4_0, "; take 4.0.1 or later, since 4.0.0 refuses JoinGroup 0 and 1 (KAFKA-19444)"),
+];
+
+/// Which patch of a release to take, where that matters.
+pub(super) fn which_patch(release: Release) -> &'static str {
+    EARLY_PATCHES.iter().find(|(of, _)| *of == release).map_or("", |(_, advice)| advice)
+}

@@ -1,6 +1,6 @@
 //! With ZooKeeper: new software behind pins, then the pins are raised; beyond 3.9, over to KRaft.
 
-use super::stages::{everybody, remove, satisfied, set, stage, well};
+use super::stages::{everybody, remove, satisfied, set, stage, well, which_patch};
 use super::{Action, PointOfNoReturn, Setting, Stage, kraft, migration};
 use crate::releases::formats::MessageFormat;
 use crate::releases::settings::{INTER_BROKER_PROTOCOL, MESSAGE_FORMAT};
@@ -58,6 +58,7 @@ fn software(from: Release, last: Release) -> Vec<Stage> {
         if settings.iter().any(|setting| setting.name == MESSAGE_FORMAT) {
             why.push_str("; where log.message.format.version names an older one already, leave that");
         }
+        why.push_str(which_patch(release));
         let mut stage = stage(Action::Software, title, release, why, "docs/upgrade.html, \"For a rolling upgrade\"");
         stage.settings = settings;
         stage
