@@ -92,6 +92,7 @@ Examples:
   leeward maintenance on --reason \"upgrade to 4.3\" --for 2h
   leeward cluster
   leeward broker may-stop 3 --wait
+  leeward broker drain 3 --reason \"upgrade to 4.3\" --wait
   leeward reload
   leeward demo
 
