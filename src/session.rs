@@ -13,6 +13,7 @@
 
 pub mod about;
 pub mod close;
+mod departures;
 mod identity;
 mod in_flight;
 mod numbers;
@@ -31,6 +32,7 @@ use bytes::Bytes;
 
 pub use about::{About, Hindrance};
 pub use close::{Close, CloseCause};
+pub use departures::{Departed, Departures, Purpose};
 pub use outbox::Outbox;
 pub use shelter::detours::DetourId;
 
@@ -148,6 +150,8 @@ pub struct Session {
     /// Leeward's answers to ApiVersions requests that the broker hears too, for when their turn comes.
     versions_answers: VecDeque<Bytes>,
     bytes_in_flight: usize,
+    /// What was put into the outbox for the home and not taken by [`Session::take_departures`].
+    departures: Departures,
     home: Home,
     home_backoff: Backoff,
     /// The home was lost and has not answered since.
@@ -199,6 +203,7 @@ impl Session {
             in_flight: VecDeque::new(),
             versions_answers: VecDeque::new(),
             bytes_in_flight: 0,
+            departures: Departures::default(),
             home: Home::Unwanted,
             home_backoff: Backoff::default(),
             home_was_lost: false,
@@ -296,6 +301,16 @@ impl Session {
             }
             entry.owed.sent = now;
         }
+    }
+
+    /// What has left for the home since the last call; to be asked when everything in the outbox for it was handed to its socket.
+    pub fn take_departures(&mut self) -> Departures {
+        std::mem::take(&mut self.departures)
+    }
+
+    /// The same where the home is gone, and the last `unwritten` bytes for it never left.
+    pub fn take_lost_departures(&mut self, unwritten: usize) -> Departures {
+        self.take_departures().lost(unwritten)
     }
 
     /// The connection to the home is up.

@@ -174,6 +174,12 @@ impl WorkerContext {
         self.sessions.borrow().iter().map(|(_, seat)| seat.about.clone()).collect()
     }
 
+    /// Whose address this is, that was dialled for a session of `endpoint`.
+    fn node_at(&self, endpoint: Endpoint, address: &HostPort) -> Option<i32> {
+        let of_address = || self.view.borrow().brokers.values().find(|broker| broker.upstream == *address).map(|broker| broker.node_id);
+        endpoint.node_id().or_else(of_address)
+    }
+
     /// The brokers that may serve a session of this endpoint, best first.
     fn homes(&self, endpoint: Endpoint) -> Vec<HostPort> {
         let view = self.view.borrow();
@@ -464,11 +470,12 @@ async fn serve(context: Rc<WorkerContext>, accepted: Accepted) {
     drop(permit);
 }
 
-fn dial_home(context: &Rc<WorkerContext>, endpoint: Endpoint) -> std::pin::Pin<Box<dyn Future<Output = Result<TcpStream, DialError>>>> {
+fn dial_home(context: &Rc<WorkerContext>, endpoint: Endpoint) -> std::pin::Pin<Box<dyn Future<Output = Result<(TcpStream, Option<i32>), DialError>>>> {
     let (homes, connect_timeout) = (context.homes(endpoint), context.limits.borrow().connect_timeout);
-    let metrics = Rc::clone(&context.metrics);
+    let context = Rc::clone(context);
     Box::pin(async move {
-        let failed = |address: &HostPort, error: &io::Error| DialFailed { address, node_id: endpoint.node_id(), error }.emit(&metrics);
-        dial(homes, connect_timeout, failed).await.map(|(stream, _)| stream)
+        let failed = |address: &HostPort, error: &io::Error| DialFailed { address, node_id: endpoint.node_id(), error }.emit(&context.metrics);
+        let (stream, address) = dial(homes, connect_timeout, failed).await?;
+        Ok((stream, context.node_at(endpoint, &address)))
     })
 }
