@@ -165,6 +165,8 @@ pub struct Session {
     client_id: Box<str>,
     /// The request that the client gives up first, by API key.
     shortest: Option<(i16, Duration)>,
+    /// The shortest limit of its Produce requests.
+    produce_limit: Option<Duration>,
     hindrance: Option<Hindrance>,
     about_changes: u32,
     /// The client's own ApiVersions request, so that a broker learns its name and version when it is dialled.
@@ -214,6 +216,7 @@ impl Session {
             silent_producer: false,
             client_id: Box::default(),
             shortest: None,
+            produce_limit: None,
             hindrance: None,
             about_changes: 0,
             announcement: None,

@@ -151,6 +151,11 @@ where
         &self.session
     }
 
+    /// Whose connection the home is, where that is known; `None` while it is not up.
+    pub(super) fn home_node(&self) -> Option<i32> {
+        self.home_node.filter(|_| matches!(self.home, Home::Up(_)))
+    }
+
     /// Gives everything back. What the peers are still owed is written, and the sockets are closed so that it reaches them.
     pub(super) async fn finish(mut self, cause: CloseCause) {
         self.decide(|session, moment, _| session.abandon(moment));

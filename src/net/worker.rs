@@ -171,7 +171,8 @@ impl WorkerContext {
     }
 
     fn survey(&self) -> Vec<About> {
-        self.sessions.borrow().iter().map(|(_, seat)| seat.about.clone()).collect()
+        let of = |seat: &Seat| About { home: seat.home.or(seat.about.home), ..seat.about.clone() };
+        self.sessions.borrow().iter().map(|(_, seat)| of(seat)).collect()
     }
 
     /// Whose address this is, that was dialled for a session of `endpoint`.
@@ -206,6 +207,8 @@ struct Seat {
     /// News of brokers and leaders concerns it.
     is_sheltering: bool,
     about: About,
+    /// Whose connection its home is while that is up.
+    home: Option<i32>,
     about_changes: u32,
 }
 
@@ -448,6 +451,7 @@ async fn serve(context: Rc<WorkerContext>, accepted: Accepted) {
             let session = driver.session();
             seat.awaits_offer = session.waiting() == Some(Waiting::Offer);
             seat.is_sheltering = session.is_sheltering();
+            seat.home = driver.home_node();
             if seat.about_changes != session.about_changes() {
                 (seat.about_changes, seat.about) = (session.about_changes(), session.about());
             }
