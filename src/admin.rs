@@ -15,10 +15,14 @@
 //! | `GET /v1/maintenance/preflight` | what an operator should know before a window opens |
 //! | `POST /v1/maintenance/on`, `off` | the window, or 409 with the preflight when it is dangerous |
 //! | `GET`, `POST`, `DELETE /v1/maintenance/schedules` | schedules |
+//! | `GET /v1/cluster` | [`brokers::ClusterPicture`]: one reading of the whole cluster |
+//! | `GET /v1/brokers/{id}/may-stop?guarantee=strict\|available\|none` | [`crate::rolling::gate::Verdict`] |
+//! | `GET /v1/brokers/{id}/may-continue` | [`crate::rolling::resume::Return`] |
 //! | `GET /v1/audit?last=N` | the last entries of the audit file |
 
 mod access;
 pub mod api;
+pub mod brokers;
 mod handlers;
 mod http;
 mod maintenance;
@@ -43,6 +47,7 @@ pub use routes::router;
 
 use crate::cluster::View;
 use crate::config::{Config, ConfigErrors};
+use crate::control::Operator;
 use crate::maintenance::MaintenanceHandle;
 use crate::telemetry::Telemetry;
 
@@ -55,6 +60,7 @@ pub struct AdminState {
     pub telemetry: Arc<Telemetry>,
     pub commands: mpsc::Sender<AdminCommand>,
     pub maintenance: MaintenanceHandle,
+    pub operator: Operator,
     pub started: Started,
 }
 

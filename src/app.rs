@@ -145,6 +145,7 @@ impl App {
             telemetry: Arc::clone(&telemetry),
             commands: sender,
             maintenance: maintenance.clone(),
+            operator: control.operator(),
             started: Started { at: SystemTime::now(), instant: Instant::now() },
         };
         let admin = serve_admin(admin, state)?;

@@ -1,6 +1,8 @@
 //! The command line: one file for each command. A command that reads like a sentence, says what, why and what to do next.
 
+mod broker;
 mod client;
+mod cluster;
 mod config;
 mod demo;
 mod maintenance;
@@ -89,6 +91,8 @@ Examples:
   leeward status --watch
   leeward report
   leeward maintenance on --reason \"upgrade to 4.3\" --for 2h
+  leeward cluster
+  leeward broker may-stop 3 --wait
   leeward roll plan --from 2.1 --to 2.6
   leeward reload
   leeward demo
@@ -113,6 +117,10 @@ enum Command {
     Report(report::ReportArgs),
     /// Shelter clients while brokers are stopped: open and close windows, on demand or by schedule.
     Maintenance(maintenance::MaintenanceArgs),
+    /// Every broker with its state, its release and its partitions, read from the cluster.
+    Cluster(cluster::ClusterArgs),
+    /// Ask whether a broker may stop, and whether it is back.
+    Broker(broker::BrokerArgs),
     /// Plan the upgrade of a cluster, from one release of Kafka to another.
     Roll(roll::RollArgs),
     /// Check, show and explain the configuration.
@@ -130,6 +138,8 @@ impl Command {
             Command::Status(command) => command.run(output),
             Command::Report(command) => command.run(output),
             Command::Maintenance(command) => command.run(output),
+            Command::Cluster(command) => command.run(output),
+            Command::Broker(command) => command.run(output),
             Command::Roll(command) => command.run(output),
             Command::Config(command) => command.run(output),
             Command::Reload(command) => command.run(output),

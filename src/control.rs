@@ -6,6 +6,7 @@
 mod exchange;
 mod leaders;
 mod link;
+mod operator;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -23,6 +24,7 @@ use crate::telemetry::Telemetry;
 use crate::telemetry::events::{BrokerChanged, ClusterKnown, RefreshFailed, VirtualBrokerFailed, WaitingForUpstream};
 use leaders::LeaderKeeper;
 use link::{Link, LinkEvent};
+pub use operator::{Operator, OperatorError};
 
 /// Reports of brokers that wait to be taken in.
 const EVENTS_MAX: usize = 256;
@@ -124,6 +126,11 @@ impl Control {
         let keeper = LeaderKeeper::new(self.upstream.subscribe(), self.publish.subscribe(), interested, self.sender.clone(), self.leaders.clone());
         tokio::spawn(keeper.run());
         self.reconcile();
+    }
+
+    /// For what persons ask of the cluster.
+    pub fn operator(&self) -> Operator {
+        Operator::new(self.publish.subscribe(), self.upstream.subscribe())
     }
 
     /// Asks every broker again, soon.

@@ -11,6 +11,7 @@
 //! | [`cluster`] | pure | which brokers there are, which virtual broker stands for which, who leads what, and what of that clients are told |
 //! | [`releases`] | pure | what is known of Kafka's releases: which APIs and formats each has, which one a broker is, and how a cluster is upgraded |
 //! | [`guard`] | pure | maintenance windows and what they ask for, how long a request may be held, what may be sent again, and what is told of it |
+//! | [`rolling`] | pure | maintenance as a guided act: the census of the cluster, when a broker may stop, what a drain moves |
 //! | [`session`] | pure | one client's connection as a state machine: bytes and events in, bytes and wishes out |
 //! | [`telemetry`] | | one struct for each event → its log line and its metrics; every metric's name in one file |
 //! | [`net`] | io | listeners, threads, dialling, and the driver that does what sessions decide |
@@ -75,6 +76,7 @@ pub mod maintenance;
 pub mod net;
 pub mod protocol;
 pub mod releases;
+pub mod rolling;
 pub mod sandbox;
 pub mod session;
 pub mod telemetry;

@@ -32,6 +32,11 @@ use ledger::{Episode, EpisodeKind, Ledger, Which};
 use render::Scrape;
 use worker::Shard;
 
+/// Kafka's name of an error code; `OTHER` for one that is not known.
+pub fn error_name(code: i16) -> &'static str {
+    error_names::name(error_names::index(code))
+}
+
 /// The reading end of all counters, and the writing end of what is not on the hot path.
 #[derive(Debug)]
 pub struct Telemetry {

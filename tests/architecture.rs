@@ -4,10 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// In the order of `src/lib.rs`: a module may use those before it.
-const ORDER: [&str; 13] =
-    ["wire", "protocol", "config", "cluster", "releases", "guard", "session", "telemetry", "net", "control", "maintenance", "admin", "app"];
+const ORDER: [&str; 14] =
+    ["wire", "protocol", "config", "cluster", "releases", "guard", "rolling", "session", "telemetry", "net", "control", "maintenance", "admin", "app"];
 
-const PURE: [&str; 6] = ["wire", "protocol", "cluster", "releases", "guard", "session"];
+const PURE: [&str; 7] = ["wire", "protocol", "cluster", "releases", "guard", "rolling", "session"];
 
 /// What a pure module must not know. `std::net` addresses are values, so they may be named.
 const IMPURE: [&str; 8] = ["tokio", "tracing::", "Instant", "SystemTime", "std::fs", "std::thread", "TcpStream", "std::env::"];

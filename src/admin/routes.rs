@@ -12,7 +12,7 @@ use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter};
 
 use super::handlers::{self, BODY_BYTES_MAX, refuse};
-use super::{AdminState, access, maintenance, report};
+use super::{AdminState, access, brokers, maintenance, report};
 
 /// Every path. What changes something is never a GET; what is added here stands in `config/openapi.json` too.
 pub(super) fn table() -> Vec<Route> {
@@ -31,6 +31,9 @@ pub(super) fn table() -> Vec<Route> {
         Route::at("/v1/maintenance/on").post(maintenance::on),
         Route::at("/v1/maintenance/off").post(maintenance::off),
         Route::at("/v1/maintenance/schedules").get(maintenance::schedules).post(maintenance::schedule).delete(maintenance::unschedule),
+        Route::at("/v1/cluster").get(brokers::cluster),
+        Route::at("/v1/brokers/{id}/may-stop").get(brokers::stop),
+        Route::at("/v1/brokers/{id}/may-continue").get(brokers::go_on),
         Route::at("/v1/audit").get(maintenance::audit),
     ]
 }

@@ -143,8 +143,10 @@ async fn start_with(directory: &std::path::Path, reply: fn() -> Result<Reloaded,
 }
 
 async fn start_configured(directory: &std::path::Path, more: &str, reply: fn() -> Result<Reloaded, ConfigErrors>, telemetry: Arc<Telemetry>) -> Running {
-    let text = format!("upstream.bootstrap = [\"127.0.0.1:9092\"]\nstate.directory = {:?}\n{more}", directory.display().to_string());
+    let upstream = if more.contains("upstream.bootstrap") { "" } else { "upstream.bootstrap = [\"127.0.0.1:9092\"]\n" };
+    let text = format!("{upstream}state.directory = {:?}\n{more}", directory.display().to_string());
     let config = Config::from_parts(Some((std::path::Path::new("leeward.toml"), &text)), &[]).unwrap();
+    let operator = crate::control::Control::new(Arc::new(config.clone()), Arc::clone(&telemetry)).0.operator();
     let (views, pictures) = watch::channel(Arc::new(View::default()));
     let (upkeep, maintenance, policy) = crate::maintenance::open(Arc::new(config.clone()), pictures, watch::channel(Arc::default()).1);
     tokio::spawn(upkeep.run(crate::net::Surveyor::default(), Telemetry::new(1).0));
@@ -161,6 +163,7 @@ async fn start_configured(directory: &std::path::Path, more: &str, reply: fn() -
         telemetry,
         commands,
         maintenance,
+        operator,
         started: Started { at: SystemTime::UNIX_EPOCH, instant: Instant::now() },
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -274,6 +277,9 @@ async fn wrong_requests_are_told_what_is_right() {
     for (method, path, code, hint) in [
         ("GET", "/", 404, "GET /livez"),
         ("GET", "/v1/reload", 405, "send POST"),
+        ("GET", "/v1/brokers/one/may-stop", 400, "a whole number that GET /v1/cluster lists"),
+        ("GET", "/v1/brokers/1/may-stop?guarantee=all", 400, "strict, available or none"),
+        ("GET", "/v1/brokers/1/may-continue?guarantee=strict", 400, "without a query"),
         ("POST", "/v1/status", 405, "send GET"),
         ("DELETE", "/metrics", 405, "send GET"),
         ("GET", "/v1/maintenance/on", 405, "send POST"),

@@ -134,3 +134,25 @@ pub(super) fn cut(line: &str) -> String {
     let line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     if line.chars().count() <= usize::from(WIDTH) { line } else { line.chars().take(usize::from(WIDTH) - 1).chain(['…']).collect() }
 }
+
+/// Text of at most [`WIDTH`] columns a line, broken between words; the first line begins with `label`, the others as far to the right.
+pub(super) fn indented(label: &str, text: &str) -> String {
+    let indent = label.chars().count();
+    let (mut lines, mut line) = (Vec::new(), label.to_owned());
+    let mut used = indent;
+    for word in text.split_whitespace() {
+        let length = word.chars().count();
+        if used > indent && used + 1 + length > usize::from(WIDTH) {
+            lines.push(std::mem::replace(&mut line, " ".repeat(indent)));
+            used = indent;
+        }
+        if used > indent {
+            line.push(' ');
+            used += 1;
+        }
+        line.extend(word.chars().filter(|c| !c.is_control()));
+        used += length;
+    }
+    lines.push(line);
+    lines.join("\n")
+}

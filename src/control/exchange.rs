@@ -81,6 +81,16 @@ impl Exchange {
         Exchange { stream, correlation_id: 0 }
     }
 
+    /// A connection whose broker has told its versions, and on which Leeward is logged in if it has an account.
+    pub(super) async fn open(stream: TcpStream, account: Option<&SaslPlain>) -> Result<(Self, Offer), ExchangeError> {
+        let mut exchange = Exchange::new(stream);
+        let offer = exchange.versions().await?;
+        if let Some(account) = account {
+            exchange.authenticate(account, &offer).await?;
+        }
+        Ok((exchange, offer))
+    }
+
     /// What the broker can do. Brokers before 2.4 answer a version that they do not know with error 35 and nothing else, so the oldest is asked next.
     pub(super) async fn versions(&mut self) -> Result<Offer, ExchangeError> {
         let mut last = UNSUPPORTED_VERSION;
@@ -187,7 +197,8 @@ impl Exchange {
         }
     }
 
-    async fn ask<Q: Request>(&mut self, version: i16, request: &Q) -> Result<Q::Response, ExchangeError> {
+    /// Asks in this version, which the broker must have.
+    pub(super) async fn ask<Q: Request>(&mut self, version: i16, request: &Q) -> Result<Q::Response, ExchangeError> {
         let (api_key, id) = (Q::KEY, self.next_id());
         let mut frame = BytesMut::new();
         frame.put_i32(0);

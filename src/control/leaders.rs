@@ -313,11 +313,7 @@ async fn connected<'a>(
 ) -> Result<&'a mut (Exchange, Arc<Offer>), Unanswered> {
     if !exchanges.contains_key(address) {
         let (stream, _) = dial(vec![address.clone()], upstream.connect_timeout, |_, _| {}).await.map_err(|error| Unanswered::Dial(error.to_string()))?;
-        let mut exchange = Exchange::new(stream);
-        let offer = exchange.versions().await?;
-        if let Some(account) = &upstream.sasl_plain {
-            exchange.authenticate(account, &offer).await?;
-        }
+        let (exchange, offer) = Exchange::open(stream, upstream.sasl_plain.as_ref()).await?;
         exchanges.insert(address.clone(), (exchange, Arc::new(offer)));
     }
     exchanges.get_mut(address).ok_or(Unanswered::Nobody)

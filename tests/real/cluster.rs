@@ -24,7 +24,7 @@ use crate::watch::Rules;
 use crate::wire::Wire;
 
 /// The KRaft controller's node id: none of a broker's.
-const CONTROLLER: i32 = 3000;
+pub(crate) const CONTROLLER: i32 = 3000;
 /// A broker of these releases starts within 3 to 15 s on two idle cores; several clusters may start at once.
 const START_LIMIT: Duration = Duration::from_secs(180);
 /// A controlled shutdown takes 2 to 6 s.
@@ -61,15 +61,20 @@ impl Cluster {
 
     /// As `start`, but clients must log in, with the mechanisms and accounts of [`sasl`].
     pub(crate) fn start_sasl(name: &str, release: &'static Release) -> Self {
-        Self::start_as(name, &[(1, release), (5, release), (42, release)], true)
+        Self::start_as(name, &[(1, release), (5, release), (42, release)], true, &[])
+    }
+
+    /// As `start`, with these properties for every broker besides.
+    pub(crate) fn start_with(name: &str, release: &'static Release, properties: &[(&str, &str)]) -> Self {
+        Self::start_as(name, &[(1, release), (5, release), (42, release)], false, properties)
     }
 
     /// Brokers of several releases. The first one's release gives the quorum's; those of another release than the oldest speak the oldest's versions between brokers.
     pub(crate) fn start_mixed(name: &str, brokers: &[(i32, &'static Release)]) -> Self {
-        Self::start_as(name, brokers, false)
+        Self::start_as(name, brokers, false, &[])
     }
 
-    fn start_as(name: &str, brokers: &[(i32, &'static Release)], sasl: bool) -> Self {
+    fn start_as(name: &str, brokers: &[(i32, &'static Release)], sasl: bool, properties: &[(&str, &str)]) -> Self {
         let begun = Instant::now();
         let data = ScrapDirectory::new(name);
         let logs = LogDirectory::new(name);
@@ -80,7 +85,8 @@ impl Cluster {
         let oldest = brokers.iter().map(|(_, release)| release.version).min().unwrap();
         std::thread::scope(|scope| {
             for &(id, release) in brokers {
-                let changes = if release.version == oldest { BTreeMap::new() } else { Self::pins(oldest) };
+                let mut changes = if release.version == oldest { BTreeMap::new() } else { Self::pins(oldest) };
+                changes.extend(properties.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
                 let node = cluster.new_node(id, release, changes);
                 let (kind, cluster_id) = (cluster.quorum.kind, cluster.quorum.cluster_id.clone());
                 cluster.nodes.insert(id, node);

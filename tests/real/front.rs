@@ -156,6 +156,14 @@ impl Front {
         Some(if output.status.success() { Ok(out) } else { Err(format!("{}\n{out}{said}", output.status)) })
     }
 
+    /// Runs a command of Leeward's that speaks to this one: its exit code, its output, and what it says besides. In the control arm nothing.
+    pub(crate) fn outcome(&self, arguments: &[&str]) -> Option<(Option<i32>, String, String)> {
+        let leeward = self.leeward.as_ref()?;
+        let output = Command::new(env!("CARGO_BIN_EXE_leeward")).args(arguments).args(["--admin", &leeward.admin]).stdin(Stdio::null()).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Some((output.status.code(), text(&output.stdout), text(&output.stderr)))
+    }
+
     /// Where Leeward logs to. In the control arm nowhere.
     pub(crate) fn log_file(&self) -> Option<&Path> {
         self.leeward.as_ref().map(|leeward| leeward.process.log())

@@ -10,6 +10,7 @@ use crate::admin::access::OPEN;
 use crate::admin::handlers::{BODY_BYTES_MAX, OPENAPI};
 use crate::admin::routes::table;
 use crate::maintenance::api::{OffRequest, OnRequest, ScheduleRequest, UnscheduleRequest};
+use crate::sandbox::{Sandbox, SandboxConfig};
 
 fn document() -> Value {
     serde_json::from_str(OPENAPI).unwrap()
@@ -47,6 +48,8 @@ impl Operation {
     /// With every parameter that has a default, said.
     fn query(&self) -> String {
         let said = |parameter: &Value| {
+            // What stands in the path has its place there.
+            (parameter["in"] == "query").then_some(())?;
             let default = &parameter["schema"]["default"];
             Some(format!("{}={}", parameter["name"].as_str()?, default.as_str().map_or_else(|| default.to_string(), str::to_owned)))
         };
@@ -122,7 +125,10 @@ async fn every_answer_is_what_the_document_says() {
         let change = |applies| Change { key: "k".to_owned(), old: "1".to_owned(), new: "2".to_owned(), applies };
         Ok(Reloaded { applied: vec![change(Applies::Now)], needs_restart: vec![change(Applies::Restart)], not_audited: Some("full".to_owned()) })
     };
-    let running = start_with(directory.path(), changed, Arc::clone(&telemetry)).await;
+    let sandbox = Sandbox::start(SandboxConfig::default()).await.unwrap();
+    sandbox.create_topic("orders", 2, 1, 1).await.unwrap();
+    let upstream = format!("upstream.bootstrap = [\"{}\"]\n", sandbox.brokers()[0].1);
+    let running = start_configured(directory.path(), &upstream, changed, Arc::clone(&telemetry)).await;
     healthy(&running);
     running.state.view.store(Arc::new(view(&[broker(1, true), broker(2, false)])));
     let listeners = vec![listener(Endpoint::Bootstrap, None), listener(Endpoint::VirtualBroker, Some("in use"))];
@@ -162,6 +168,7 @@ async fn every_answer_is_what_the_document_says() {
     assert_eq!(done, all, "each was done once at least");
     assert_eq!(serde_json::from_str::<Value>(&running.ask("GET", "/v1/openapi.json").await.1).unwrap(), document);
     running.stop().await;
+    sandbox.shutdown().await;
 }
 
 /// Everything that can be asked by GET or HEAD, when there is something to lose.

@@ -6,6 +6,7 @@ mod fetch;
 mod groups;
 mod metadata;
 mod offsets;
+mod operations;
 mod produce;
 
 use bytes::Bytes;
@@ -54,7 +55,7 @@ const fn row(key: i16, min: i16, max: i16, handle: fn(&mut Model, NodeId, Reply,
     Served { key, min, max, handle }
 }
 
-static SERVED: [Served; 22] = [
+static SERVED: [Served; 24] = [
     row(0, 3, 13, Model::produce),
     row(1, 4, 17, Model::fetch),
     row(2, 1, 10, Model::list_offsets),
@@ -76,6 +77,8 @@ static SERVED: [Served; 22] = [
     row(32, 1, 4, Model::describe_configs),
     row(42, 0, 2, Model::delete_groups),
     row(43, 0, 2, Model::elect_leaders),
+    row(46, 0, 0, Model::list_reassignments),
+    row(55, 0, 2, Model::describe_quorum),
     row(60, 0, 2, Model::describe_cluster),
 ];
 

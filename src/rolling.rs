@@ -1,0 +1,10 @@
+//! PURE. Maintenance as a guided act: what an operator must know of the cluster, and the rules by which brokers are drained and stopped.
+//!
+//! A [`Census`] is one reading of the whole cluster; everything else here decides from it.
+
+pub mod census;
+pub mod gate;
+pub mod resume;
+pub mod roster;
+
+pub use census::{Census, Gap, Partition};
