@@ -90,7 +90,7 @@ fn refused(refusal: Refusal) -> Response {
         RefusalKind::Blocked => StatusCode::CONFLICT,
         RefusalKind::Missing => StatusCode::NOT_FOUND,
         RefusalKind::Storage => StatusCode::INTERNAL_SERVER_ERROR,
-        RefusalKind::Ending => StatusCode::SERVICE_UNAVAILABLE,
+        RefusalKind::Unread | RefusalKind::Ending => StatusCode::SERVICE_UNAVAILABLE,
     };
     let Refusal { error, hint, preflight, .. } = refusal;
     (code, Json(ApiError { error, hint, preflight, ..ApiError::default() })).into_response()

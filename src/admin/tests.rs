@@ -19,6 +19,7 @@ use crate::cluster::Broker;
 use crate::config::{Applies, Change, ConfigError, HostPort};
 use crate::guard::Policy;
 use crate::maintenance::api::{Audit, MaintenanceStatus, OffAnswer, OnAnswer, ScheduleAnswer};
+use crate::maintenance::cluster::NobodyThere;
 use crate::maintenance::preflight::Preflight;
 use crate::protocol::versions::{Offer, VersionRange};
 
@@ -148,7 +149,7 @@ async fn start_configured(directory: &std::path::Path, more: &str, reply: fn() -
     let config = Config::from_parts(Some((std::path::Path::new("leeward.toml"), &text)), &[]).unwrap();
     let operator = crate::control::Control::new(Arc::new(config.clone()), Arc::clone(&telemetry)).0.operator();
     let (views, pictures) = watch::channel(Arc::new(View::default()));
-    let (upkeep, maintenance, policy) = crate::maintenance::open(Arc::new(config.clone()), pictures, watch::channel(Arc::default()).1);
+    let (upkeep, maintenance, policy) = crate::maintenance::open(Arc::new(config.clone()), pictures, watch::channel(Arc::default()).1, Arc::new(NobodyThere));
     tokio::spawn(upkeep.run(crate::net::Surveyor::default(), Telemetry::new(1).0));
     let (commands, mut asked) = mpsc::channel(1);
     tokio::spawn(async move {

@@ -3,6 +3,7 @@
 //! Nothing here stands on a client's path, and nothing is asked unless somebody asks for it.
 
 mod census;
+mod changes;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,8 @@ use crate::config::{HostPort, Upstream};
 use crate::net::dial::dial;
 use crate::protocol::versions::Offer;
 use crate::telemetry::error_name;
+
+pub use changes::NotChanged;
 
 /// How long a broker may take for one answer; a controller that is busy electing takes its time.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -41,6 +44,8 @@ pub enum OperatorError {
     TooOld { address: HostPort, api: &'static str, wanted: String, since: &'static str },
     #[error("the cluster refused {api} with error {code} {name}: {message}")]
     Refused { api: &'static str, code: i16, name: &'static str, message: String },
+    #[error("Leeward's account may not alter the cluster ({api} is refused: CLUSTER_AUTHORIZATION_FAILED); give it the right ALTER on the cluster")]
+    MayNotAlter { api: &'static str },
 }
 
 impl OperatorError {

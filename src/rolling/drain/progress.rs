@@ -13,6 +13,8 @@ pub struct Progress {
     pub of: usize,
     /// Partitions that the broker leads now.
     pub leads: usize,
+    /// Partitions that the cluster is still to be asked for.
+    pub pending: usize,
     /// `topic-partition` of those that cannot be moved, or stay as they are.
     pub unmoved: Vec<String>,
     /// All of this in a sentence.
@@ -42,7 +44,7 @@ impl Progress {
             parts.extend(said(&names, one, more));
         }
         let unmoved = plan.stuck.iter().map(|stuck| format!("{}-{}", stuck.topic, stuck.partition)).collect();
-        Progress { moved, of, leads, unmoved, sentence: format!("broker {node_id}: {}", parts.join("; ")) }
+        Progress { moved, of, leads, pending: plan.moves.len(), unmoved, sentence: format!("broker {node_id}: {}", parts.join("; ")) }
     }
 
     pub fn of_undrain(census: &Census, node_id: i32, drain: &Drain, restoring: &Restoring) -> Self {
@@ -61,7 +63,14 @@ impl Progress {
         parts.extend(said(&reassigned, "was reassigned meanwhile and stays as it is", "were reassigned meanwhile and stay as they are"));
         parts.extend(said(&names(LeftAs::Gone), "is gone", "are gone"));
         let unmoved = [waiting, reassigned].concat();
-        Progress { moved: restoring.restored, of, leads: census.led_by(node_id).count(), unmoved, sentence: format!("broker {node_id}: {}", parts.join("; ")) }
+        Progress {
+            moved: restoring.restored,
+            of,
+            leads: census.led_by(node_id).count(),
+            pending: restoring.moves.len(),
+            unmoved,
+            sentence: format!("broker {node_id}: {}", parts.join("; ")),
+        }
     }
 
     /// Before anything was read.

@@ -95,7 +95,8 @@ proptest! {
         for node_id in if first_in_first_out { [2, 3] } else { [3, 2] } {
             undrain(&mut drains, &mut census, node_id);
             // What could not leave before may leave now.
-            if let Some(left) = drains.iter().next().map(|(left, _)| left) {
+            let left = drains.iter().next().map(|(left, _)| left);
+            if let Some(left) = left {
                 drain(&mut drains, &mut census, left);
                 prop_assert!(Plan::of(&census, left, &BTreeSet::new()).moves.is_empty());
             }
