@@ -8,5 +8,5 @@ pub mod gate;
 pub mod resume;
 pub mod roster;
 
-pub use drain::{Draining, Drains};
 pub use census::{Census, Gap, Partition};
+pub use drain::{Draining, Drains};

@@ -92,7 +92,6 @@ impl Operator {
     }
 
     /// A connection to where changes go: the controller that the metadata names. With KRaft that is any broker, which passes them on.
-    #[expect(dead_code, reason = "drains change the cluster; the census only reads it")]
     pub(super) async fn controller(&self) -> Result<Talk, OperatorError> {
         match self.view().controller_id {
             Some(node_id) if self.view().brokers.get(&node_id).is_some_and(|broker| broker.reachable) => self.node(node_id).await,

@@ -120,10 +120,12 @@ impl Drainer {
             Ok(census) => census,
             Err(error) => {
                 self.done_since.remove(&node_id);
+                // After its start Leeward knows no broker for a moment.
+                let pause = if matches!(error, OperatorError::NoBroker) { WHILE_WAITING } else { AFTER_AN_ERROR };
                 let problem = Problem { text: format!("the cluster could not be read: {error}"), is_lasting: false };
                 let known = Known { progress: Progress::unknown(node_id, drain.phase), problem: Some(problem), by_hand: None };
                 self.tell(node_id, known, None).await?;
-                return Ok(AFTER_AN_ERROR);
+                return Ok(pause);
             }
         };
         match drain.phase {
