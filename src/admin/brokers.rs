@@ -1,6 +1,5 @@
 //! `/v1/cluster` and `/v1/brokers/…`: the cluster read afresh for whoever asks, and what the gate makes of it.
 
-use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Json;
@@ -181,7 +180,7 @@ pub(super) async fn stop(State(state): State<AdminState>, node_id: Result<Path<i
         Err(error) => return refuse(StatusCode::BAD_REQUEST, &error.body_text(), "ask with ?guarantee=strict, available or none, or without"),
     };
     match census(&state).await {
-        Ok(census) => Json(may_stop(&census, node_id, asked.guarantee, &BTreeSet::new())).into_response(),
+        Ok(census) => Json(may_stop(&census, node_id, asked.guarantee, &state.maintenance.draining().borrow().0)).into_response(),
         Err(refusal) => refusal,
     }
 }

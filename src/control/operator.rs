@@ -4,6 +4,7 @@
 
 mod census;
 mod changes;
+mod zookeeper;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,6 +47,8 @@ pub enum OperatorError {
     Refused { api: &'static str, code: i16, name: &'static str, message: String },
     #[error("Leeward's account may not alter the cluster ({api} is refused: CLUSTER_AUTHORIZATION_FAILED); give it the right ALTER on the cluster")]
     MayNotAlter { api: &'static str },
+    #[error("ZooKeeper did not take the change: {problem}")]
+    ZooKeeper { problem: String },
 }
 
 impl OperatorError {

@@ -11,7 +11,7 @@ use kafka_protocol::messages::elect_leaders_request::TopicPartitions;
 use kafka_protocol::messages::{AlterPartitionReassignmentsRequest, BrokerId, ElectLeadersRequest, ElectLeadersResponse, TopicName};
 use kafka_protocol::protocol::{Request, StrBytes};
 
-use super::{Operator, OperatorError};
+use super::{Operator, OperatorError, zookeeper};
 use crate::rolling::Census;
 use crate::rolling::drain::Move;
 use crate::telemetry::error_name;
@@ -43,6 +43,10 @@ impl Operator {
     /// # Errors
     /// Nothing was changed, or not everything was asked: the brokers are too old, the account may not, nobody answers.
     pub async fn change(&self, moves: &[Move]) -> Result<Vec<NotChanged>, OperatorError> {
+        let zookeeper = self.upstream.borrow().zookeeper.clone();
+        if !zookeeper.servers.is_empty() && !self.any().await?.offer.has(AlterPartitionReassignmentsRequest::KEY, 0) {
+            return zookeeper::change(&zookeeper, moves).await;
+        }
         let reordered: Vec<Move> = moves.iter().filter(|one| one.reorders()).cloned().collect();
         let mut refused = if reordered.is_empty() { Vec::new() } else { self.reorder(&reordered).await? };
         let stays: BTreeSet<(String, i32)> = refused.iter().map(|one| (one.topic.clone(), one.partition)).collect();
@@ -53,8 +57,11 @@ impl Operator {
         Ok(refused)
     }
 
-    /// Whether no broker can change the order of replicas for a client.
+    /// Whether no broker can change the order of replicas for a client, and Leeward does not know their ZooKeeper.
     pub fn needs_hands(&self, census: &Census) -> bool {
+        if !self.upstream.borrow().zookeeper.servers.is_empty() {
+            return false;
+        }
         let mut offers = census.brokers.values().filter_map(|broker| broker.offer.as_ref()).peekable();
         offers.peek().is_some() && offers.all(|offer| offer.range(AlterPartitionReassignmentsRequest::KEY).is_none())
     }
