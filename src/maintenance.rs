@@ -102,9 +102,9 @@ struct Snapshot {
     kept: Kept,
     left_alone: BTreeSet<String>,
     brokers_away: Vec<i32>,
-    drains: Drains,
+    drains: Arc<Drains>,
     /// What is known of drains that go on, and of the last one of each broker.
-    known: BTreeMap<i32, Known>,
+    known: BTreeMap<i32, Arc<Known>>,
 }
 
 /// Reads the windows and sends commands.
@@ -165,7 +165,7 @@ impl MaintenanceHandle {
     /// How far the drain of a broker is.
     pub fn drain_status(&self, node_id: i32) -> Result<DrainView, Refusal> {
         let (snapshot, now) = (self.snapshot.load(), now());
-        let known = snapshot.known.get(&node_id);
+        let known = snapshot.known.get(&node_id).map(|known| &**known);
         if known.is_none() && snapshot.drains.get(node_id).is_none() && !self.view.borrow().brokers.contains_key(&node_id) {
             return Err(unknown(node_id));
         }

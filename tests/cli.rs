@@ -700,7 +700,7 @@ async fn a_broker_is_drained_and_undrained_over_a_crash() {
     assert!(ran.code == Some(1) && ran.err.contains("there is no broker 7"), "{}", ran.err);
 
     running.crash();
-    assert_eq!(running.logged("drain goes on")["id"], "2");
+    assert_eq!(running.logged("still drained")["id"], "broker 2");
     running.logged("cluster known");
     running.healthy("3 of 3 brokers reachable");
     assert_eq!(running.json(&[&drain[..], &["--yes"]].concat())["drain"]["phase"], "drained");

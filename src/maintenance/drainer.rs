@@ -41,7 +41,7 @@ pub(super) enum Report {
     },
     State {
         node_id: i32,
-        known: Box<Known>,
+        known: Arc<Known>,
         outcome: Option<Outcome>,
     },
 }
@@ -176,7 +176,7 @@ impl Drainer {
         self.done_since.remove(&node_id);
         let (problem, hands, pause) = match self.cluster.change(moves).await {
             Ok(refused) if refused.is_empty() => (None, None, AFTER_A_CHANGE),
-            Ok(refused) => (Some(Problem { text: not_changed(&refused), is_lasting: false }), None, AFTER_AN_ERROR),
+            Ok(refused) => (Some(Problem { text: not_changed(&refused), is_lasting: false }), None, WHILE_WAITING),
             Err(error @ OperatorError::MayNotAlter { .. }) => {
                 let text = format!("{error}; until then no leadership is moved, and routing alone goes on");
                 (Some(Problem { text, is_lasting: true }), None, WHILE_FORBIDDEN)
@@ -207,7 +207,7 @@ impl Drainer {
     }
 
     async fn tell(&self, node_id: i32, known: Known, outcome: Option<Outcome>) -> Result<(), Ended> {
-        self.reports.send(Report::State { node_id, known: Box::new(known), outcome }).await.map_err(|_| Ended)
+        self.reports.send(Report::State { node_id, known: Arc::new(known), outcome }).await.map_err(|_| Ended)
     }
 }
 

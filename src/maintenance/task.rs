@@ -25,6 +25,7 @@ use crate::guard::time::{Millis, millis, rfc3339};
 use crate::guard::windows::{Change, Coverage, Limits, Opening, Origin, Schedule, Window, WindowError};
 use crate::guard::{Detection, Policy, Windows};
 use crate::net::Surveyor;
+use crate::rolling::drain::Phase;
 use crate::rolling::{Draining, Drains};
 use crate::telemetry::Telemetry;
 use crate::telemetry::events::MaintenanceChanged;
@@ -50,8 +51,8 @@ const UNNAMED: &str = "unnamed (HTTP)";
 /// The windows of a running Leeward.
 pub struct Maintenance {
     windows: Windows,
-    drains: Drains,
-    known: BTreeMap<i32, Known>,
+    drains: Arc<Drains>,
+    known: BTreeMap<i32, Arc<Known>>,
     detection: Detection,
     /// `None` only while the disk is being written.
     store: Option<Store>,
@@ -91,9 +92,10 @@ impl Maintenance {
         let (policy, policies) = watch::channel(Arc::new(Policy::default()));
         let Pictures { view, leaders, cluster, draining } = pictures;
         let Contents { windows, drains } = contents;
+        let drains = Arc::new(drains);
         let mut maintenance = Maintenance {
             windows,
-            kept_drains: watch::Sender::new(Arc::new(drains.clone())),
+            kept_drains: watch::Sender::new(Arc::clone(&drains)),
             drains,
             known: BTreeMap::new(),
             detection: Detection::default(),
@@ -120,7 +122,12 @@ impl Maintenance {
             MaintenanceChanged { what: "window still open", id: &window.id, who: &window.author, why: &window.reason }.emit();
         }
         for (node_id, drain) in maintenance.drains.iter() {
-            MaintenanceChanged { what: "drain goes on", id: &node_id.to_string(), who: &drain.author, why: &drain.reason }.emit();
+            let what = match drain.phase {
+                Phase::Draining => "drain goes on",
+                Phase::Drained => "still drained",
+                Phase::Undraining => "undrain goes on",
+            };
+            MaintenanceChanged { what, id: &drain::id(node_id), who: &drain.author, why: &drain.reason }.emit();
         }
         maintenance.publish();
         (maintenance, policies)
@@ -324,7 +331,7 @@ impl Maintenance {
 
     /// Puts `windows` in force once they are written down; with `anyway` also when they cannot be.
     async fn commit(&mut self, windows: Windows, entries: Vec<AuditEntry>, anyway: bool) -> Result<(), Refusal> {
-        let contents = Contents { windows, drains: self.drains.clone() };
+        let contents = Contents { windows, drains: Drains::clone(&self.drains) };
         self.write(contents, entries, anyway, "let Leeward write into state.directory; a window alone can be opened without it with --force (\"force\": true)")
             .await
     }
@@ -349,7 +356,10 @@ impl Maintenance {
                 preflight: None,
             }),
             Ok(()) | Err(_) => {
-                (self.windows, self.drains) = (contents.windows, contents.drains);
+                self.windows = contents.windows;
+                if *self.drains != contents.drains {
+                    self.drains = Arc::new(contents.drains);
+                }
                 self.publish();
                 Ok(())
             }
@@ -397,9 +407,16 @@ impl Maintenance {
         }
         self.tell_ledger();
         let brokers_away = self.detection.away().collect();
-        let (windows, kept, drains, known) = (self.windows.clone(), self.kept(), self.drains.clone(), self.known.clone());
-        replace(&self.kept_drains, &drains);
-        replace(&self.draining, &drains.draining());
+        let (windows, kept, drains, known) = (self.windows.clone(), self.kept(), Arc::clone(&self.drains), self.known.clone());
+        let is_new = |shown: &Arc<Drains>| !Arc::ptr_eq(shown, &drains);
+        if is_new(&self.kept_drains.borrow()) {
+            self.kept_drains.send_replace(Arc::clone(&drains));
+            let draining = drains.draining();
+            // Sessions are woken by what concerns them alone.
+            if **self.draining.borrow() != draining {
+                self.draining.send_replace(Arc::new(draining));
+            }
+        }
         self.snapshot.store(Arc::new(Snapshot { windows, kept, left_alone, brokers_away, drains, known }));
     }
 
@@ -452,17 +469,6 @@ impl Maintenance {
     fn kept(&self) -> super::Kept {
         self.store.as_ref().map(Store::kept).unwrap_or_default()
     }
-}
-
-/// Shows what is new, and nothing else.
-fn replace<T: PartialEq + Clone>(shown: &watch::Sender<Arc<T>>, now: &T) {
-    shown.send_if_modified(|shown| {
-        let is_new = **shown != *now;
-        if is_new {
-            *shown = Arc::new(now.clone());
-        }
-        is_new
-    });
 }
 
 /// What happened by itself, who had it happen, and why.

@@ -266,6 +266,14 @@ impl Cluster {
         Wire::connect_past(&self.inner_address(id))?.metadata(None)
     }
 
+    /// Runs a main class of the oldest broker's release to its end, beside the brokers; panics unless its exit code is 0.
+    pub(crate) fn run_class(&self, class: &str, arguments: &[&str]) {
+        let release = self.nodes.values().map(|node| node.release).min_by_key(|release| release.version).unwrap();
+        let (spec, log) = (node::java(release, &self.data.path, "-Xmx128m").arg(class).args(arguments), self.logs.path.join("tool.log"));
+        let code = Supervised::start(class, &spec, &log).await_exit(START_LIMIT);
+        assert!(code == 0, "{class} {arguments:?} ended with exit code {code}:\n{}", tail(&log, 20));
+    }
+
     /// Where the cluster's ZooKeeper listens, if it has one.
     pub(crate) fn zookeeper(&self) -> Option<String> {
         (self.quorum.kind == Quorum::ZooKeeper).then(|| format!("127.0.0.1:{}", self.quorum.port))

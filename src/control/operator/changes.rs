@@ -174,3 +174,39 @@ fn by_topic(moves: &[Move]) -> BTreeMap<&str, Vec<&Move>> {
 fn name(topic: &str) -> TopicName {
     TopicName(StrBytes::from_string(topic.to_owned()))
 }
+
+#[cfg(test)]
+mod tests {
+    use kafka_protocol::messages::elect_leaders_response::{PartitionResult, ReplicaElectionResult};
+
+    use super::*;
+
+    #[test]
+    fn what_the_controller_says_of_a_partition_becomes_a_sentence_or_nothing() {
+        let topic = name("t");
+        let told = |code, message| not_changed(ELECT, &topic, 3, (code, message));
+        assert_eq!(told(0, None).unwrap(), None);
+        assert_eq!(told(84, Some("not needed")).unwrap(), None, "it is so already");
+        let refused = told(80, Some("broker 2 is not in sync")).unwrap().unwrap();
+        assert_eq!((refused.topic.as_str(), refused.partition), ("t", 3));
+        assert_eq!(refused.why, "ElectLeaders error 80 PREFERRED_LEADER_NOT_AVAILABLE: broker 2 is not in sync");
+        assert!(told(31, None).unwrap_err().to_string().contains("may not alter the cluster"), "brokers before 2.4 say it with each partition");
+    }
+
+    #[test]
+    fn what_the_controller_says_of_all_is_an_error() {
+        assert!(check(REASSIGN, 0, None).is_ok());
+        assert!(matches!(check(REASSIGN, 31, None), Err(OperatorError::MayNotAlter { .. })));
+        let error = check(REASSIGN, 7, None).unwrap_err().to_string();
+        assert_eq!(error, "the cluster refused AlterPartitionReassignments with error 7 REQUEST_TIMED_OUT: no reason was given");
+    }
+
+    #[test]
+    fn whoever_is_not_the_controller_says_so_for_all_or_with_each_partition() {
+        let with_each = ReplicaElectionResult::default().with_partition_result(vec![PartitionResult::default().with_error_code(41)]);
+        let answer = ElectLeadersResponse::default();
+        assert_eq!(election_error(&answer), 0);
+        assert_eq!(election_error(&answer.clone().with_error_code(41)), 41);
+        assert_eq!(election_error(&answer.with_replica_election_results(vec![with_each])), 41);
+    }
+}

@@ -1,5 +1,7 @@
 //! The owner's part in drains: what an operator asks for and what the drainer reports becomes state on the disk, and an entry in the audit file.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
@@ -44,7 +46,7 @@ impl Maintenance {
         }
         let is_new = self.drains.get(node_id).is_none_or(|drain| drain.phase == Phase::Undraining);
         let preflight = self.drain_preflight(node_id, census);
-        let mut drains = self.drains.clone();
+        let mut drains = Drains::clone(&self.drains);
         let begun = drains.begin(node_id, &why, &author, request.force, now);
         let danger = match &begun {
             _ if !is_new => None,
@@ -68,7 +70,7 @@ impl Maintenance {
                 let drain = views::drain_view(node_id, &drains, Some(&known), self.is_window_open(now), now);
                 return Ok(DrainAnswer { dry_run: true, drain, preflight: Some(preflight), kept: self.kept() });
             }
-            self.known.insert(node_id, known);
+            self.known.insert(node_id, Arc::new(known));
         }
         if is_new {
             let what = if preflight.safe { "drain begun" } else { "drain begun by force" };
@@ -81,7 +83,7 @@ impl Maintenance {
 
     async fn undrain(&mut self, node_id: i32, request: UndrainRequest, reading: Option<&Reading>) -> Result<DrainAnswer, Refusal> {
         let (now, author) = (now(), named(request.author));
-        let mut drains = self.drains.clone();
+        let mut drains = Drains::clone(&self.drains);
         let before = drains.get(node_id).cloned();
         drains.undo(node_id).map_err(refused)?;
         let own = before.as_ref().map(|drain| drain.reason.clone()).unwrap_or_default();
@@ -97,7 +99,7 @@ impl Maintenance {
             return Ok(DrainAnswer { dry_run: true, drain, preflight: None, kept: self.kept() });
         }
         if is_new {
-            self.known.insert(node_id, known);
+            self.known.insert(node_id, Arc::new(known));
             let entry = entry(now, &author, "undrain begun", &why, Some(brief(node_id, &self.drains)), Some(brief(node_id, &drains)), "done");
             // To bring a broker back must be possible with a full disk too.
             self.commit_drains(drains, vec![entry], true).await?;
@@ -112,7 +114,7 @@ impl Maintenance {
             Report::Save { node_id, orders, done } => self.save(node_id, orders, done).await,
             Report::State { node_id, known, outcome } => {
                 let sentence = known.progress.sentence.clone();
-                self.known.insert(node_id, *known);
+                self.known.insert(node_id, known);
                 if let Some(outcome) = outcome {
                     self.on_outcome(node_id, outcome, &sentence).await;
                 }
@@ -121,7 +123,7 @@ impl Maintenance {
     }
 
     async fn save(&mut self, node_id: i32, orders: Vec<SavedOrder>, done: oneshot::Sender<Result<(), String>>) {
-        let mut drains = self.drains.clone();
+        let mut drains = Drains::clone(&self.drains);
         drains.save(node_id, orders);
         let why = drains.get(node_id).map(|drain| drain.reason.clone()).unwrap_or_default();
         let entry = entry(now(), ITSELF, "orders saved", &why, Some(brief(node_id, &self.drains)), Some(brief(node_id, &drains)), "done");
@@ -131,7 +133,7 @@ impl Maintenance {
     }
 
     async fn on_outcome(&mut self, node_id: i32, outcome: Outcome, sentence: &str) {
-        let mut drains = self.drains.clone();
+        let mut drains = Drains::clone(&self.drains);
         let why = drains.get(node_id).map(|drain| drain.reason.clone()).unwrap_or_default();
         let (what, is_new) = match outcome {
             Outcome::Drained => ("drained", drains.settle(node_id, true)),
@@ -176,7 +178,7 @@ impl Maintenance {
 
     fn drain_view(&self, node_id: i32) -> DrainView {
         let now = now();
-        views::drain_view(node_id, &self.drains, self.known.get(&node_id), self.is_window_open(now), now)
+        views::drain_view(node_id, &self.drains, self.known.get(&node_id).map(|known| &**known), self.is_window_open(now), now)
     }
 
     fn is_window_open(&self, now: Millis) -> bool {
@@ -189,7 +191,7 @@ fn known(progress: Progress, node_id: i32, moves: &[Move], reading: &Reading) ->
     Known { progress, problem: None, by_hand: hands }
 }
 
-fn id(node_id: i32) -> String {
+pub(super) fn id(node_id: i32) -> String {
     format!("broker {node_id}")
 }
 

@@ -45,7 +45,7 @@ fn drained(release: &'static Release, least: Selection) {
     let Some(_admission) = admit(&name, least) else { return };
     prepare(&[release], &[], false);
     let mut steps = Steps::new(&name);
-    let cluster = steps.must("three brokers", || Cluster::start_changed(&name, release, false, EAGER));
+    let mut cluster = steps.must("three brokers", || Cluster::start_changed(&name, release, false, EAGER));
     let mut front = steps.must("Leeward is ready", || {
         let state = format!("state.directory={}", cluster.scrap().join("state").display());
         // Before 2.4 brokers have no API for it.
@@ -119,8 +119,102 @@ fn drained(release: &'static Release, least: Selection) {
         let times = |what: &str| told.lines().filter(|line| line.contains(what)).count();
         assert!(times("drain begun") == 4 && times("undrain begun") == 2 && times("undrained") == 2 && times("drain refused") == 1, "{told}");
     });
+    steps.run_in_all("a broker is down: refused; by force the leaderships go to the one that stays", || {
+        let mut cluster = CrippledCluster::new(&mut cluster, 42);
+        let said = front.attempt_command(&["broker", "drain", "5", "--reason", "test", "--yes"]).unwrap().unwrap_err();
+        assert!(said.starts_with("exit status: 3") && said.contains("broker 42 is down"), "{said}");
+        front.command(&["broker", "drain", "5", "--reason", "test", "--yes", "--force", "--wait", "--timeout", "2m"]).unwrap();
+        let now = cluster.cluster.assignment().unwrap();
+        assert!(now.iter().filter(|((topic, _), _)| topic == "wide").all(|(_, (_, leader))| *leader == 1), "{now:?}");
+        cluster.heal();
+        front.command(&["broker", "undrain", "5", "--yes", "--wait", "--timeout", "2m"]).unwrap();
+        await_restored(cluster.cluster, &before);
+    });
+    if let Some(zookeeper) = cluster.zookeeper().filter(|_| !release.reassignment()) {
+        steps.run("Leeward ends gracefully", || front.assert_graceful_end());
+        front = by_hand(&mut steps, &cluster, &zookeeper, &before);
+    }
     steps.run("Leeward ends gracefully", || front.assert_graceful_end());
     steps.finish();
+}
+
+/// A Leeward that does not know where ZooKeeper is says what to run, follows what a person does, and goes on.
+fn by_hand(steps: &mut Steps, cluster: &Cluster, zookeeper: &str, before: &Assignment) -> Front {
+    let state = format!("state.directory={}", cluster.scrap().join("state-by-hand").display());
+    let front = steps.must("a Leeward that does not know ZooKeeper", || Front::start_with(cluster, &cluster.node_ids(), "leeward-by-hand.log", &[&state]));
+    let commands = |verb: &str| {
+        let ask: &[&str] = if verb == "drain" { &["broker", "drain", "5", "--reason", "by hand", "--yes"] } else { &["broker", "undrain", "5", "--yes"] };
+        until("what is to be run", LIMIT, || {
+            // Once it is done an undrain has nothing to answer.
+            let Ok(text) = front.attempt_command(&[ask, &["-o", "json"]].concat()).unwrap() else { return Ok(None) };
+            let view: serde_json::Value = serde_json::from_str(&text).unwrap();
+            let hands = view["drain"]["by_hand"].clone();
+            if view["drain"]["phase"] == "drained" {
+                return Ok(None);
+            }
+            if hands.is_null() { Err(format!("nothing yet: {view}")) } else { Ok(Some(hands)) }
+        })
+    };
+    let run = |hands: &serde_json::Value| {
+        for (field, class, option) in [
+            ("reassignment", "kafka.admin.ReassignPartitionsCommand", "--reassignment-json-file"),
+            ("election", "kafka.admin.PreferredReplicaLeaderElectionCommand", "--path-to-json-file"),
+        ] {
+            let Some(content) = hands[field].as_str() else { continue };
+            let file = cluster.scrap().join(format!("{field}.json"));
+            std::fs::write(&file, content).unwrap();
+            let execute: &[&str] = if field == "reassignment" { &["--execute"] } else { &[] };
+            cluster.run_class(class, &[&["--zookeeper", zookeeper, option, file.to_str().unwrap()], execute].concat());
+        }
+    };
+    for verb in ["drain", "undrain"] {
+        steps.run(&format!("by hand: {verb}"), || {
+            // Orders, then the election where Kafka's own was not faster; more of each only while Leeward has not read the outcome.
+            let mut rounds = 0;
+            while let Some(hands) = commands(verb) {
+                rounds += 1;
+                assert!(rounds <= 10, "still to be run: {hands}");
+                run(&hands);
+            }
+            assert!(rounds > 0);
+            if verb == "drain" { assert_drained(cluster, before) } else { await_restored(cluster, before) }
+        });
+    }
+    front
+}
+
+/// A cluster one of whose brokers was killed. It is started again when this is dropped, so that the next step has all of them.
+struct CrippledCluster<'a> {
+    cluster: &'a mut Cluster,
+    node_id: Option<i32>,
+}
+
+impl<'a> CrippledCluster<'a> {
+    fn new(cluster: &'a mut Cluster, node_id: i32) -> Self {
+        cluster.kill(node_id);
+        // Every partition of three replicas has another leader.
+        until("its leaderships gone", LIMIT, || {
+            let now = cluster.assignment()?;
+            let led = now.iter().filter(|(_, (replicas, leader))| replicas.len() > 1 && (*leader == node_id || *leader < 0)).count();
+            if led == 0 { Ok(()) } else { Err(format!("{led} are left")) }
+        });
+        Self { cluster, node_id: Some(node_id) }
+    }
+
+    fn heal(&mut self) {
+        if let Some(node_id) = self.node_id.take() {
+            self.cluster.restart(node_id);
+            self.cluster.await_in_sync();
+        }
+    }
+}
+
+impl Drop for CrippledCluster<'_> {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.heal();
+        }
+    }
 }
 
 /// Whoever alone may alter the cluster: nobody whom Leeward is.
