@@ -1,5 +1,5 @@
 //! IO. Maintenance windows of a running Leeward: takes what operators ask for, what schedules say and what is detected, writes it down, and
-//! publishes the [`Policy`] that sessions work by.
+//! publishes the [`Policy`] that sessions work by. Drains of brokers live beside them; a task of their own (`drainer`) does in the cluster what they ask for.
 //!
 //! **Invariant: written down first.** What an operator changes is in the audit file and in the state before it is in force and answered. What
 //! happens by itself (an expiry, a schedule, a detection) is in force even when the disk refuses, and is said; so is the end of a window, and what

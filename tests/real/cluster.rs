@@ -30,6 +30,9 @@ const START_LIMIT: Duration = Duration::from_secs(180);
 /// A controlled shutdown takes 2 to 6 s.
 const STOP_LIMIT: Duration = Duration::from_secs(90);
 
+/// By topic and partition: the replicas in their order, and the leader.
+pub(crate) type Assignment = BTreeMap<(String, i32), (Vec<i32>, i32)>;
+
 /// A running cluster. Everything of it is stopped and removed when it is dropped; logs stay when the test has failed.
 pub(crate) struct Cluster {
     name: String,
@@ -280,9 +283,9 @@ impl Cluster {
     }
 
     /// Every partition's replicas in their order, and its leader, as the broker with the lowest id knows them.
-    pub(crate) fn assignment(&self) -> Result<BTreeMap<(String, i32), (Vec<i32>, i32)>, String> {
+    pub(crate) fn assignment(&self) -> Result<Assignment, String> {
         let metadata = self.metadata_of(self.running()[0])?;
-        let mut assignment = BTreeMap::new();
+        let mut assignment = Assignment::new();
         for topic in &metadata.topics {
             for partition in &topic.partitions {
                 let name = topic.name.as_ref().map_or_else(String::new, |name| name.0.to_string());

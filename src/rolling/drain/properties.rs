@@ -93,7 +93,11 @@ proptest! {
         drain(&mut drains, &mut census, 3);
         prop_assert!(Plan::of(&census, 2, &drains.others(2)).moves.is_empty(), "they do not pass leaderships to and fro");
         for node_id in if first_in_first_out { [2, 3] } else { [3, 2] } {
+            let led = |census: &Census, id: Option<i32>| census.partitions.iter().filter(|on| on.leader == id).map(|on| on.index).collect::<BTreeSet<_>>();
+            let other = drains.iter().map(|(other, _)| other).find(|other| *other != node_id);
+            let before_undrain = led(&census, other);
             undrain(&mut drains, &mut census, node_id);
+            prop_assert!(other.is_none() || led(&census, other).is_subset(&before_undrain), "nothing is given to a broker that is still drained");
             // What could not leave before may leave now.
             let left = drains.iter().next().map(|(left, _)| left);
             if let Some(left) = left {

@@ -1,6 +1,5 @@
 //! Brokers are drained and undrained: leaderships leave, stay away, and come back in the order of before, also when Leeward is killed in between.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use kafka_protocol::messages::create_acls_request::AclCreation;
@@ -9,8 +8,8 @@ use kafka_protocol::messages::{CreateAclsRequest, CreateTopicsRequest, ElectLead
 use kafka_protocol::protocol::StrBytes;
 
 use super::prepare;
-use crate::cluster::Cluster;
 use crate::cluster::sasl::LEEWARD;
+use crate::cluster::{Assignment, Cluster};
 use crate::front::Front;
 use crate::release::{KAFKA_2_1_0, KAFKA_2_6_3, KAFKA_4_3_1, Release};
 use crate::selection::{Selection, admit};
@@ -37,8 +36,6 @@ fn kafka_2_6_3() {
 fn kafka_2_1_0() {
     drained(&KAFKA_2_1_0, Selection::All);
 }
-
-type Assignment = BTreeMap<(String, i32), (Vec<i32>, i32)>;
 
 fn drained(release: &'static Release, least: Selection) {
     let name = format!("drain-{}", release.version);
@@ -98,22 +95,7 @@ fn drained(release: &'static Release, least: Selection) {
         assert!(told.contains("broker 5 is serving") && told.contains("have the order of before"), "{told}");
         await_restored(&cluster, &before);
     });
-    steps.run("Leeward is killed in the middle of a drain and of an undrain", || {
-        front.command(&["broker", "drain", "5", "--reason", "again", "--yes"]).unwrap();
-        front.crash(&cluster);
-        let told = front.command(&["broker", "drain", "5", "--reason", "again", "--yes", "--wait", "--timeout", "2m"]).unwrap();
-        assert!(told.contains("broker 5 is drained (again)"), "{told}");
-        assert_drained(&cluster, &before);
-        front.crash(&cluster);
-        front.command(&["broker", "undrain", "5", "--yes"]).unwrap();
-        front.crash(&cluster);
-        // It may have come to its end by itself before it is asked.
-        match front.attempt_command(&["broker", "undrain", "5", "--yes", "--wait", "--timeout", "2m"]).unwrap() {
-            Ok(told) => assert!(told.contains("broker 5 is serving"), "{told}"),
-            Err(said) => assert!(said.contains("broker 5 is not draining or drained"), "{said}"),
-        }
-        await_restored(&cluster, &before);
-    });
+    steps.run("Leeward is killed in the middle of a drain and of an undrain", || killed_in_between(&mut front, &cluster, &before));
     steps.run("the audit file tells of all that", || {
         let told = front.command(&["maintenance", "audit"]).unwrap();
         let times = |what: &str| told.lines().filter(|line| line.contains(what)).count();
@@ -136,6 +118,24 @@ fn drained(release: &'static Release, least: Selection) {
     }
     steps.run("Leeward ends gracefully", || front.assert_graceful_end());
     steps.finish();
+}
+
+/// Both go on where they were.
+fn killed_in_between(front: &mut Front, cluster: &Cluster, before: &Assignment) {
+    front.command(&["broker", "drain", "5", "--reason", "again", "--yes"]).unwrap();
+    front.crash(cluster);
+    let told = front.command(&["broker", "drain", "5", "--reason", "again", "--yes", "--wait", "--timeout", "2m"]).unwrap();
+    assert!(told.contains("broker 5 is drained (again)"), "{told}");
+    assert_drained(cluster, before);
+    front.crash(cluster);
+    front.command(&["broker", "undrain", "5", "--yes"]).unwrap();
+    front.crash(cluster);
+    // It may have come to its end by itself before it is asked.
+    match front.attempt_command(&["broker", "undrain", "5", "--yes", "--wait", "--timeout", "2m"]).unwrap() {
+        Ok(told) => assert!(told.contains("broker 5 is serving"), "{told}"),
+        Err(said) => assert!(said.contains("broker 5 is not draining or drained"), "{said}"),
+    }
+    await_restored(cluster, before);
 }
 
 /// A Leeward that does not know where ZooKeeper is says what to run, follows what a person does, and goes on.
