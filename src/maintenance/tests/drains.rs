@@ -276,7 +276,7 @@ async fn one_broker_at_a_time_unless_it_is_forced() {
     running.drain(3, true, false).await.unwrap();
     let view = running.until_drain(3, |view| view.pending == 0 && view.of > 0).await;
     // b-0 has the replicas 2 and 3 alone.
-    assert!(view.phase == "draining" && view.sentence.contains("1 waits for another replica to be in sync (b-0)"), "{view:?}");
+    assert!(view.phase == "draining" && view.sentence.contains("1 has no other replica in sync on a broker that stays, and waits (b-0)"), "{view:?}");
     for node_id in [2, 3] {
         running.undrain(node_id).await.unwrap();
         running.until_phase(node_id, "serving").await;

@@ -37,7 +37,11 @@ impl Progress {
         let mut parts = vec![head];
         for (why, one, more) in [
             (Hindrance::OneReplica, "has one replica and cannot move", "have one replica and cannot move"),
-            (Hindrance::NoneInSync, "waits for another replica to be in sync", "wait for another replica to be in sync"),
+            (
+                Hindrance::NoneInSync,
+                "has no other replica in sync on a broker that stays, and waits",
+                "have no other replica in sync on a broker that stays, and wait",
+            ),
             (Hindrance::Reassigning, "waits for its reassignment to end", "wait for their reassignment to end"),
         ] {
             let names: Vec<String> = plan.stuck.iter().filter(|stuck| stuck.why == why).map(|stuck| format!("{}-{}", stuck.topic, stuck.partition)).collect();
