@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 
 use super::AdminState;
 use super::access::Caller;
+use super::brokers::AskedNothing;
 use super::handlers::{Body, refuse};
 use super::maintenance::{command_within, refused};
 use crate::maintenance::api::{DrainRequest, UndrainRequest};
@@ -19,7 +20,14 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(14);
 
 const LOOK: &str = "look at GET /v1/brokers/{id}/drain whether it has begun, and at the disk";
 
-pub(super) async fn status(State(state): State<AdminState>, node_id: Result<Path<i32>, PathRejection>) -> Response {
+pub(super) async fn status(
+    State(state): State<AdminState>,
+    node_id: Result<Path<i32>, PathRejection>,
+    asked: Result<Query<AskedNothing>, QueryRejection>,
+) -> Response {
+    if let Err(error) = asked {
+        return refuse(StatusCode::BAD_REQUEST, &error.body_text(), "ask without a query");
+    }
     match node_id {
         Ok(Path(node_id)) => state.maintenance.drain_status(node_id).map_or_else(refused, |view| Json(view).into_response()),
         Err(error) => no_node_id(&error),

@@ -19,7 +19,6 @@ use crate::cluster::Broker;
 use crate::config::{Applies, Change, ConfigError, HostPort};
 use crate::guard::Policy;
 use crate::maintenance::api::{Audit, DrainView, MaintenanceStatus, OffAnswer, OnAnswer, ScheduleAnswer};
-use crate::maintenance::cluster::NobodyThere;
 use crate::maintenance::preflight::Preflight;
 use crate::protocol::versions::{Offer, VersionRange};
 
@@ -149,7 +148,8 @@ async fn start_configured(directory: &std::path::Path, more: &str, reply: fn() -
     let config = Config::from_parts(Some((std::path::Path::new("leeward.toml"), &text)), &[]).unwrap();
     let operator = crate::control::Control::new(Arc::new(config.clone()), Arc::clone(&telemetry)).0.operator();
     let (views, pictures) = watch::channel(Arc::new(View::default()));
-    let (upkeep, maintenance, policy) = crate::maintenance::open(Arc::new(config.clone()), pictures, watch::channel(Arc::default()).1, Arc::new(NobodyThere));
+    let (upkeep, maintenance, policy) =
+        crate::maintenance::open(Arc::new(config.clone()), pictures, watch::channel(Arc::default()).1, Arc::new(operator.clone()));
     tokio::spawn(upkeep.run(crate::net::Surveyor::default(), Telemetry::new(1).0));
     let (commands, mut asked) = mpsc::channel(1);
     tokio::spawn(async move {
@@ -340,7 +340,10 @@ async fn a_drain_needs_a_cluster_that_can_be_read() {
     let view: DrainView = body(running.ask("GET", "/v1/brokers/2/drain").await, 200);
     assert_eq!((view.phase.as_str(), view.sentence.as_str()), ("serving", "broker 2: not drained"));
     let refused: ApiError = body(running.tell("POST", "/v1/brokers/2/drain", r#"{"reason": "r"}"#).await, 503);
-    assert!(refused.error.starts_with("the cluster could not be read: no broker is known") && refused.hint.contains("nothing has changed"), "{refused:?}");
+    assert!(
+        refused.error.starts_with("the cluster could not be read: 127.0.0.1:9092 could not be asked") && refused.hint.contains("nothing has changed"),
+        "{refused:?}"
+    );
     let refused: ApiError = body(running.tell("POST", "/v1/brokers/2/undrain", "{}").await, 404);
     assert!(refused.error.contains("broker 2 is not draining or drained"), "{refused:?}");
     let refused: ApiError = body(running.tell("POST", "/v1/brokers/2/drain", r#"{"reason": "r", "focre": true}"#).await, 400);

@@ -246,7 +246,12 @@ impl Status {
 }
 
 impl Ask {
-    pub(super) fn show<T: serde::Serialize>(&self, answer: &T, output: &mut Output, people: impl FnOnce(&T, super::output::Paint) -> String) -> Result<(), Failure> {
+    pub(super) fn show<T: serde::Serialize>(
+        &self,
+        answer: &T,
+        output: &mut Output,
+        people: impl FnOnce(&T, super::output::Paint) -> String,
+    ) -> Result<(), Failure> {
         match self.output {
             Format::Json => output.json(answer),
             Format::Table => {

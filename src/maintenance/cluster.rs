@@ -34,23 +34,3 @@ impl Cluster for Operator {
         Box::pin(Operator::change(self, moves))
     }
 }
-
-/// A cluster of which no broker answers.
-#[cfg(test)]
-#[derive(Debug)]
-pub(crate) struct NobodyThere;
-
-#[cfg(test)]
-impl Cluster for NobodyThere {
-    fn census(&self) -> Answer<'_, Census> {
-        Box::pin(async { Err(OperatorError::NoBroker) })
-    }
-
-    fn needs_hands(&self, _: &Census) -> bool {
-        false
-    }
-
-    fn change<'a>(&'a self, _: &'a [Move]) -> Answer<'a, Vec<NotChanged>> {
-        Box::pin(async { Err(OperatorError::NoBroker) })
-    }
-}
