@@ -18,11 +18,14 @@
 //! | `GET /v1/cluster` | [`brokers::ClusterPicture`]: one reading of the whole cluster |
 //! | `GET /v1/brokers/{id}/may-stop?guarantee=strict\|available\|none` | [`crate::rolling::gate::Verdict`] |
 //! | `GET /v1/brokers/{id}/may-continue` | [`crate::rolling::resume::Return`] |
+//! | `GET`, `POST /v1/brokers/{id}/drain` | how far a drain is; begins one, or 409 with the preflight when it is dangerous |
+//! | `POST /v1/brokers/{id}/undrain` | begins to bring back what the drain has moved |
 //! | `GET /v1/audit?last=N` | the last entries of the audit file |
 
 mod access;
 pub mod api;
 pub mod brokers;
+mod drain;
 mod handlers;
 mod http;
 mod maintenance;

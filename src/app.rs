@@ -119,7 +119,7 @@ impl App {
         let admin = listen(config.admin.listen, "the admin endpoint", "admin.listen").await?;
         let config = Arc::new(config);
         let (mut control, pictures, leaders) = Control::new(Arc::clone(&config), Arc::clone(&telemetry));
-        let (upkeep, maintenance, policies) = maintenance::open(Arc::clone(&config), pictures.clone(), leaders.clone());
+        let (upkeep, maintenance, policies) = maintenance::open(Arc::clone(&config), pictures.clone(), leaders.clone(), Arc::new(control.operator()));
         let for_sessions = Pictures { view: pictures.clone(), leaders, policy: policies };
         let (workers, heard) = Workers::start(metrics, &config.limits, config.upstream.connect_timeout, &for_sessions).map_err(system("threads"))?;
         let mut listeners = Listeners::new(workers.handles(), &config.limits, own_metrics);

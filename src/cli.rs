@@ -94,6 +94,7 @@ Examples:
   leeward cluster
   leeward broker may-stop 3 --wait
   leeward roll plan --from 2.1 --to 2.6
+  leeward broker drain 3 --reason \"upgrade to 4.3\" --wait
   leeward reload
   leeward demo
 

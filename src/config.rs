@@ -107,6 +107,16 @@ pub struct Upstream {
     pub refresh_interval: Duration,
     /// A PLAIN account for Leeward's own connections, where the brokers ask for SASL.
     pub sasl_plain: Option<SaslPlain>,
+    /// Where brokers before 2.4 are told what they have no API for.
+    pub zookeeper: ZooKeeperAt,
+}
+
+/// Where the brokers' ZooKeeper is, if that was said.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ZooKeeperAt {
+    pub servers: Vec<HostPort>,
+    /// Empty, or a path that begins with `/`.
+    pub chroot: String,
 }
 
 /// Leeward's own account. `Debug` hides the password.

@@ -24,7 +24,7 @@ use crate::telemetry::Telemetry;
 use crate::telemetry::events::{BrokerChanged, ClusterKnown, RefreshFailed, VirtualBrokerFailed, WaitingForUpstream};
 use leaders::LeaderKeeper;
 use link::{Link, LinkEvent};
-pub use operator::{Operator, OperatorError};
+pub use operator::{NotChanged, Operator, OperatorError};
 
 /// Reports of brokers that wait to be taken in.
 const EVENTS_MAX: usize = 256;

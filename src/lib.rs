@@ -16,7 +16,7 @@
 //! | [`telemetry`] | | one struct for each event → its log line and its metrics; every metric's name in one file |
 //! | [`net`] | io | listeners, threads, dialling, and the driver that does what sessions decide |
 //! | [`control`] | io | Leeward as a client of the cluster: versions, metadata, leaders, the next picture of the cluster |
-//! | [`maintenance`] | io | maintenance windows by toggle, schedule and detection; their state and audit file; publishes the policy |
+//! | [`maintenance`] | io | maintenance windows by toggle, schedule and detection, and drains; their state and audit file; publishes the policy |
 //! | [`admin`] | io | health, metrics, status and reload over HTTP; reads snapshots, sends commands |
 //! | [`app`] | io | `leeward run`: puts the parts together and takes them apart |
 //! | [`sandbox`] | | an embedded cluster for the demo and the tests: real protocol over real sockets |
@@ -44,6 +44,7 @@
 //! - **A hold ends.** Every request that is held has a deadline before its client's own; held = sent again + answered + abandoned by the client.
 //! - **Epochs never go back.** No leader is told that is older than one that was seen ([`cluster::leaders`]).
 //! - **A window ends.** Every maintenance window has a moment at which it closes by itself ([`guard::windows`]).
+//! - **Saved before moved.** The order of a partition's replicas is on the disk before a drain asks for another one ([`rolling::drain`], [`maintenance`]).
 //! - **Written down first.** What an operator changes is in the audit file and in the state before it is in force ([`maintenance`]).
 //! - **No change by GET.** What only asks changes nothing, and on another address than loopback only the probes are answered without a token ([`admin`]).
 //!

@@ -1,19 +1,22 @@
 //! IO. Maintenance windows of a running Leeward: takes what operators ask for, what schedules say and what is detected, writes it down, and
-//! publishes the [`Policy`] that sessions work by.
+//! publishes the [`Policy`] that sessions work by. Drains of brokers live beside them; a task of their own (`drainer`) does in the cluster what they ask for.
 //!
 //! **Invariant: written down first.** What an operator changes is in the audit file and in the state before it is in force and answered. What
 //! happens by itself (an expiry, a schedule, a detection) is in force even when the disk refuses, and is said; so is the end of a window, and what
 //! is changed elsewhere and only recorded here ([`MaintenanceHandle::record`]).
 
 pub mod api;
+pub mod cluster;
+mod drainer;
 pub mod preflight;
 mod store;
 mod task;
+mod views;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -24,15 +27,18 @@ use crate::cluster::{Leaders, View};
 use crate::config::Config;
 use crate::guard::time::{Millis, millis};
 use crate::guard::{Policy, Windows};
+use crate::rolling::{Draining, Drains};
 use api::{
-    Audit, ClosedView, MaintenanceStatus, OffAnswer, OffRequest, OnAnswer, OnRequest, ScheduleAnswer, ScheduleRequest, ScheduleView, UnscheduleRequest,
-    WindowView,
+    Audit, ClosedView, DrainAnswer, DrainRequest, DrainView, MaintenanceStatus, OffAnswer, OffRequest, OnAnswer, OnRequest, ScheduleAnswer, ScheduleRequest,
+    ScheduleView, UndrainRequest, UnscheduleRequest, WindowView,
 };
+use cluster::Cluster;
+use drainer::Known;
 use preflight::Preflight;
 pub use store::Kept;
 use store::Store;
 pub use task::Maintenance;
-use task::Pictures;
+use task::{BrokerCommand, Pictures, Reading, unknown};
 
 /// Commands of operators that wait for their turn.
 const COMMANDS_MAX: usize = 16;
@@ -59,6 +65,8 @@ pub enum RefusalKind {
     Missing,
     /// It could not be written down.
     Storage,
+    /// The cluster does not answer.
+    Unread,
     /// Leeward is ending.
     Ending,
 }
@@ -84,6 +92,7 @@ enum Command {
     Unschedule(UnscheduleRequest, Reply<ScheduleAnswer>),
     Preflight(Reply<Preflight>),
     Record(Happening, Reply<()>),
+    Broker(BrokerCommand),
 }
 
 /// What is in force, for those that only read.
@@ -93,6 +102,9 @@ struct Snapshot {
     kept: Kept,
     left_alone: BTreeSet<String>,
     brokers_away: Vec<i32>,
+    drains: Arc<Drains>,
+    /// What is known of drains that go on, and of the last one of each broker.
+    known: BTreeMap<i32, Arc<Known>>,
 }
 
 /// Reads the windows and sends commands.
@@ -102,6 +114,9 @@ pub struct MaintenanceHandle {
     snapshot: Arc<ArcSwap<Snapshot>>,
     audit_file: Arc<std::path::Path>,
     config: watch::Sender<Arc<Config>>,
+    cluster: Arc<dyn Cluster>,
+    view: watch::Receiver<Arc<View>>,
+    draining: watch::Receiver<Arc<Draining>>,
 }
 
 impl MaintenanceHandle {
@@ -133,6 +148,50 @@ impl MaintenanceHandle {
     /// Writes down what changes elsewhere; it is on the disk when this is done.
     pub async fn record(&self, happening: Happening) -> Result<(), Refusal> {
         self.ask(|reply| Command::Record(happening, reply)).await
+    }
+
+    /// Begins to drain a broker. The reading that it is decided by is made before it is anybody's turn.
+    pub async fn drain(&self, node_id: i32, request: DrainRequest) -> Result<DrainAnswer, Refusal> {
+        let reading = Box::new(self.reading().await?);
+        self.ask(|reply| Command::Broker(BrokerCommand::Drain(node_id, request, reading, reply))).await
+    }
+
+    /// Begins to bring back what a drain has moved, whether or not the cluster can be read now.
+    pub async fn undrain(&self, node_id: i32, request: UndrainRequest) -> Result<DrainAnswer, Refusal> {
+        let reading = self.reading().await.ok().map(Box::new);
+        self.ask(|reply| Command::Broker(BrokerCommand::Undrain(node_id, request, reading, reply))).await
+    }
+
+    /// How far the drain of a broker is.
+    pub fn drain_status(&self, node_id: i32) -> Result<DrainView, Refusal> {
+        let (snapshot, now) = (self.snapshot.load(), now());
+        let known = snapshot.known.get(&node_id).map(|known| &**known);
+        if known.is_none() && snapshot.drains.get(node_id).is_none() && !self.view.borrow().brokers.contains_key(&node_id) {
+            return Err(unknown(node_id));
+        }
+        let window_open = snapshot.windows.open_windows().iter().any(|window| window.expires > now);
+        Ok(views::drain_view(node_id, &snapshot.drains, known, window_open, now))
+    }
+
+    /// Every drain that is not over.
+    pub fn drains(&self) -> Arc<Drains> {
+        Arc::clone(&self.snapshot.load().drains)
+    }
+
+    /// The brokers that traffic is to be routed around.
+    pub fn draining(&self) -> watch::Receiver<Arc<Draining>> {
+        self.draining.clone()
+    }
+
+    async fn reading(&self) -> Result<Reading, Refusal> {
+        let census = self.cluster.census().await.map_err(|error| Refusal {
+            kind: RefusalKind::Unread,
+            error: format!("the cluster could not be read: {error}"),
+            hint: "see leeward status; nothing has changed".to_owned(),
+            preflight: None,
+        })?;
+        let needs_hands = self.cluster.needs_hands(&census);
+        Ok(Reading { census, needs_hands })
     }
 
     /// Everything there is to see.
@@ -183,14 +242,24 @@ pub fn open(
     config: Arc<Config>,
     view: watch::Receiver<Arc<View>>,
     leaders: watch::Receiver<Arc<Leaders>>,
+    cluster: Arc<dyn Cluster>,
 ) -> (Maintenance, MaintenanceHandle, watch::Receiver<Arc<Policy>>) {
-    let (store, windows) = Store::open(&config.state.directory, now());
+    let (store, contents) = Store::open(&config.state.directory, now());
     let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
     let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
     let (config, configs) = watch::channel(config);
     let audit_file = Arc::from(store.audit_file());
-    let handle = MaintenanceHandle { commands, snapshot: Arc::clone(&snapshot), audit_file, config };
-    let (maintenance, policy) = Maintenance::new(windows, store, inbox, snapshot, configs, Pictures { view, leaders });
+    let draining = watch::Sender::new(Arc::new(contents.drains.draining()));
+    let handle = MaintenanceHandle {
+        commands,
+        snapshot: Arc::clone(&snapshot),
+        audit_file,
+        config,
+        cluster: Arc::clone(&cluster),
+        view: view.clone(),
+        draining: draining.subscribe(),
+    };
+    let (maintenance, policy) = Maintenance::new(contents, store, inbox, snapshot, configs, Pictures { view, leaders, cluster, draining });
     (maintenance, handle, policy)
 }
 

@@ -3,8 +3,10 @@
 //! A [`Census`] is one reading of the whole cluster; everything else here decides from it.
 
 pub mod census;
+pub mod drain;
 pub mod gate;
 pub mod resume;
 pub mod roster;
 
 pub use census::{Census, Gap, Partition};
+pub use drain::{Draining, Drains};

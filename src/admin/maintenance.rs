@@ -1,5 +1,7 @@
 //! The paths of maintenance: each hands a body to whoever owns the windows, and turns a refusal into its code.
 
+use std::time::Duration;
+
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
@@ -67,6 +69,16 @@ pub(super) async fn audit(State(state): State<AdminState>, query: Result<Query<A
 
 /// Reads a body, has done what it asks, and answers.
 async fn command<Q: DeserializeOwned, A: Serialize, F: Future<Output = Result<A, Refusal>>>(body: &[u8], ask: impl FnOnce(Q) -> F) -> Response {
+    command_within(COMMAND_TIMEOUT, "look at GET /v1/maintenance whether it is in force, and at the disk", body, ask).await
+}
+
+/// As [`command`], with its own limit; `look` says where to look when that has passed.
+pub(super) async fn command_within<Q: DeserializeOwned, A: Serialize, F: Future<Output = Result<A, Refusal>>>(
+    limit: Duration,
+    look: &str,
+    body: &[u8],
+    ask: impl FnOnce(Q) -> F,
+) -> Response {
     let request = match serde_json::from_slice(body) {
         Ok(request) => request,
         Err(error) => {
@@ -77,20 +89,20 @@ async fn command<Q: DeserializeOwned, A: Serialize, F: Future<Output = Result<A,
             );
         }
     };
-    match tokio::time::timeout(COMMAND_TIMEOUT, ask(request)).await {
+    match tokio::time::timeout(limit, ask(request)).await {
         Ok(Ok(answer)) => Json(answer).into_response(),
         Ok(Err(refusal)) => refused(refusal),
-        Err(_) => refuse(StatusCode::GATEWAY_TIMEOUT, "it was not written down in time", "look at GET /v1/maintenance whether it is in force, and at the disk"),
+        Err(_) => refuse(StatusCode::GATEWAY_TIMEOUT, "it was not written down in time", look),
     }
 }
 
-fn refused(refusal: Refusal) -> Response {
+pub(super) fn refused(refusal: Refusal) -> Response {
     let code = match refusal.kind {
         RefusalKind::Wrong => StatusCode::BAD_REQUEST,
         RefusalKind::Blocked => StatusCode::CONFLICT,
         RefusalKind::Missing => StatusCode::NOT_FOUND,
         RefusalKind::Storage => StatusCode::INTERNAL_SERVER_ERROR,
-        RefusalKind::Ending => StatusCode::SERVICE_UNAVAILABLE,
+        RefusalKind::Unread | RefusalKind::Ending => StatusCode::SERVICE_UNAVAILABLE,
     };
     let Refusal { error, hint, preflight, .. } = refusal;
     (code, Json(ApiError { error, hint, preflight, ..ApiError::default() })).into_response()

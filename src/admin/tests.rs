@@ -18,7 +18,7 @@ use super::*;
 use crate::cluster::Broker;
 use crate::config::{Applies, Change, ConfigError, HostPort};
 use crate::guard::Policy;
-use crate::maintenance::api::{Audit, MaintenanceStatus, OffAnswer, OnAnswer, ScheduleAnswer};
+use crate::maintenance::api::{Audit, DrainView, MaintenanceStatus, OffAnswer, OnAnswer, ScheduleAnswer};
 use crate::maintenance::preflight::Preflight;
 use crate::protocol::versions::{Offer, VersionRange};
 
@@ -148,7 +148,8 @@ async fn start_configured(directory: &std::path::Path, more: &str, reply: fn() -
     let config = Config::from_parts(Some((std::path::Path::new("leeward.toml"), &text)), &[]).unwrap();
     let operator = crate::control::Control::new(Arc::new(config.clone()), Arc::clone(&telemetry)).0.operator();
     let (views, pictures) = watch::channel(Arc::new(View::default()));
-    let (upkeep, maintenance, policy) = crate::maintenance::open(Arc::new(config.clone()), pictures, watch::channel(Arc::default()).1);
+    let (upkeep, maintenance, policy) =
+        crate::maintenance::open(Arc::new(config.clone()), pictures, watch::channel(Arc::default()).1, Arc::new(operator.clone()));
     tokio::spawn(upkeep.run(crate::net::Surveyor::default(), Telemetry::new(1).0));
     let (commands, mut asked) = mpsc::channel(1);
     tokio::spawn(async move {
@@ -285,6 +286,12 @@ async fn wrong_requests_are_told_what_is_right() {
         ("GET", "/v1/maintenance/on", 405, "send POST"),
         ("POST", "/v1/maintenance", 405, "send GET"),
         ("PUT", "/v1/maintenance/schedules", 405, "send GET, POST or DELETE"),
+        ("GET", "/v1/brokers/2/undrain", 405, "send POST"),
+        ("PUT", "/v1/brokers/2/drain", 405, "send GET or POST"),
+        ("GET", "/v1/brokers/two/drain", 400, "/v1/brokers/2/drain"),
+        ("GET", "/v1/brokers/2/drain", 404, "leeward status"),
+        ("POST", "/v1/brokers/2/drain", 400, "README"),
+        ("POST", "/v1/brokers/two/undrain", 400, "node id"),
         ("GET", "/v1/audit?first=1", 400, "?last=20"),
         ("GET", "/v1/audit?last=1001", 400, "fewer"),
     ] {
@@ -322,6 +329,25 @@ async fn silent_connections_do_not_keep_others_out() {
     // More than there are places: the next one is answered when their header timeout has passed.
     assert_eq!(running.ask("GET", "/livez").await.0, 200);
     drop(silent);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drain_needs_a_cluster_that_can_be_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let running = start_in(directory.path(), nothing).await;
+    healthy(&running);
+    let view: DrainView = body(running.ask("GET", "/v1/brokers/2/drain").await, 200);
+    assert_eq!((view.phase.as_str(), view.sentence.as_str()), ("serving", "broker 2: not drained"));
+    let refused: ApiError = body(running.tell("POST", "/v1/brokers/2/drain", r#"{"reason": "r"}"#).await, 503);
+    assert!(
+        refused.error.starts_with("the cluster could not be read: 127.0.0.1:9092 could not be asked") && refused.hint.contains("nothing has changed"),
+        "{refused:?}"
+    );
+    let refused: ApiError = body(running.tell("POST", "/v1/brokers/2/undrain", "{}").await, 404);
+    assert!(refused.error.contains("broker 2 is not draining or drained"), "{refused:?}");
+    let refused: ApiError = body(running.tell("POST", "/v1/brokers/2/drain", r#"{"reason": "r", "focre": true}"#).await, 400);
+    assert!(refused.error.contains("focre"), "{refused:?}");
     running.stop().await;
 }
 

@@ -1,5 +1,6 @@
-//! `leeward broker may-stop N` and `may-continue N`: the restart gate.
+//! `leeward broker may-stop N` and `may-continue N`, the restart gate; `drain N` and `undrain N`.
 
+mod drain;
 mod show;
 #[cfg(test)]
 mod tests;
@@ -17,9 +18,11 @@ use super::{Exit, Failure, Format, Outcome};
 use crate::config::{parse_duration, show_duration};
 use crate::rolling::gate::{Guarantee, Verdict};
 use crate::rolling::resume::Return;
+use drain::{DRAIN_EXAMPLES, DrainArgs, UNDRAIN_EXAMPLES, UndrainArgs};
 
 const EXAMPLES: &str = "\
 Examples:
+  leeward broker drain 3 --reason \"upgrade to 4.3\" --wait
   leeward broker may-stop 3
   leeward broker may-stop 3 --wait --timeout 30m --checks 3 && systemctl stop kafka
   leeward broker may-continue 3 --wait && leeward broker may-stop 1";
@@ -59,6 +62,12 @@ enum BrokerCommand {
     /// Is this broker back after its restart, so that the next one may go?
     #[command(after_help = MAY_CONTINUE_EXAMPLES)]
     MayContinue(MayContinue),
+    /// Take every leadership from this broker that can be taken, so that it can be stopped.
+    #[command(after_help = DRAIN_EXAMPLES)]
+    Drain(DrainArgs),
+    /// Give it back what a drain has taken, in the order of before.
+    #[command(after_help = UNDRAIN_EXAMPLES)]
+    Undrain(UndrainArgs),
 }
 
 #[derive(Debug, Args)]
@@ -131,6 +140,8 @@ impl BrokerArgs {
                 let guarantee = Guarantee::from(command.guarantee).label();
                 command.checks.decide::<Verdict>(&format!("/v1/brokers/{}/may-stop?guarantee={guarantee}", command.node_id), output)
             }
+            BrokerCommand::Drain(command) => command.run(output),
+            BrokerCommand::Undrain(command) => command.run(output),
             BrokerCommand::MayContinue(command) => command.checks.decide::<Return>(&format!("/v1/brokers/{}/may-continue", command.node_id), output),
         }
     }

@@ -19,7 +19,7 @@ use crate::admin::ApiError;
 use crate::maintenance::api::{Audit, MaintenanceStatus, OffAnswer, OffRequest, OnAnswer, OnRequest};
 use crate::maintenance::preflight::Preflight;
 use schedule::ScheduleArgs;
-pub(super) use show::covers;
+pub(super) use show::{covers, preflight};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -65,12 +65,12 @@ enum MaintenanceCommand {
 
 /// What every command takes.
 #[derive(Debug, Args)]
-struct Ask {
+pub(super) struct Ask {
     #[command(flatten)]
-    admin: AdminAddress,
+    pub(super) admin: AdminAddress,
     /// How to write it
     #[arg(short, long, value_enum, default_value_t = Format::Table)]
-    output: Format,
+    pub(super) output: Format,
 }
 
 /// What every command takes that changes something.
@@ -195,7 +195,7 @@ impl On {
         }
         let planned: OnAnswer = answer.expect()?;
         if ask.output == Format::Table {
-            output.line(show::preflight(&planned.preflight, output.paint()));
+            output.line(preflight(&planned.preflight, output.paint()));
             output.line("");
         }
         let plan = format!("a window of {} over {}", show::length(&planned.window), covers(&planned.window.topics, &planned.window.client_ids));
@@ -246,7 +246,12 @@ impl Status {
 }
 
 impl Ask {
-    fn show<T: serde::Serialize>(&self, answer: &T, output: &mut Output, people: impl FnOnce(&T, super::output::Paint) -> String) -> Result<(), Failure> {
+    pub(super) fn show<T: serde::Serialize>(
+        &self,
+        answer: &T,
+        output: &mut Output,
+        people: impl FnOnce(&T, super::output::Paint) -> String,
+    ) -> Result<(), Failure> {
         match self.output {
             Format::Json => output.json(answer),
             Format::Table => {
@@ -259,19 +264,27 @@ impl Ask {
 }
 
 impl Alter {
-    /// Said before anything is done: where nobody can answer, nobody is asked.
     fn may_ask(&self) -> Result<(), Failure> {
-        if self.yes || self.dry_run || io::stdin().is_terminal() {
-            return Ok(());
-        }
-        Err(Failure::new(Exit::Usage, "there is no terminal to ask for confirmation; say --yes to do it, or --dry-run to see what would be done"))
+        may_ask(self.yes, self.dry_run)
     }
 
     fn confirmed(&self, output: &mut Output, question: &str) -> Result<(), Failure> {
-        if self.yes || output.confirm(question) { Ok(()) } else { Err(Failure::new(Exit::Failed, "not confirmed; nothing has changed")) }
+        confirmed(self.yes, output, question)
     }
 
     fn author(&self) -> String {
         self.author.clone().unwrap_or_else(user_at_host)
     }
+}
+
+/// Said before anything is done: where nobody can answer, nobody is asked.
+pub(super) fn may_ask(yes: bool, dry_run: bool) -> Result<(), Failure> {
+    if yes || dry_run || io::stdin().is_terminal() {
+        return Ok(());
+    }
+    Err(Failure::new(Exit::Usage, "there is no terminal to ask for confirmation; say --yes to do it, or --dry-run to see what would be done"))
+}
+
+pub(super) fn confirmed(yes: bool, output: &mut Output, question: &str) -> Result<(), Failure> {
+    if yes || output.confirm(question) { Ok(()) } else { Err(Failure::new(Exit::Failed, "not confirmed; nothing has changed")) }
 }

@@ -9,7 +9,7 @@ use super::error::{ConfigError, ConfigErrors};
 use super::keys::{Key, Preset};
 use super::raw::{Located, Raw};
 use super::value::{Found, Value};
-use super::{Absorb, Admin, Config, Guard, Limits, Listen, Log, LogFormat, Runtime, SaslPlain, State, Token, Tokens, Upstream, VirtualBrokers};
+use super::{Absorb, Admin, Config, Guard, Limits, Listen, Log, LogFormat, Runtime, SaslPlain, State, Token, Tokens, Upstream, VirtualBrokers, ZooKeeperAt};
 
 /// The configuration, or everything that is wrong with it.
 pub(super) fn build(raw: Raw) -> Result<Config, ConfigErrors> {
@@ -48,7 +48,17 @@ fn upstream(reader: &mut Reader) -> Option<Upstream> {
         (Some(_), None) => reader.conflict("upstream.sasl_plain.password", "a username stands without it", "say both or neither"),
         (None, Some(_)) => reader.conflict("upstream.sasl_plain.username", "a password stands without it", "say both or neither"),
     };
-    Some(Upstream { bootstrap: bootstrap?, connect_timeout: connect_timeout?, refresh_interval: refresh_interval?, sasl_plain })
+    let servers = if let Some(Value::HostPorts(servers)) = reader.value("upstream.zookeeper") { servers } else { Vec::new() };
+    let chroot = reader.text("upstream.zookeeper_chroot").unwrap_or_default();
+    if !chroot.is_empty() && (!chroot.starts_with('/') || chroot.ends_with('/')) {
+        return reader.conflict(
+            "upstream.zookeeper_chroot",
+            &format!("\"{chroot}\" is no path of ZooKeeper"),
+            "a path such as \"/kafka\", without a / at its end",
+        );
+    }
+    let zookeeper = ZooKeeperAt { servers, chroot };
+    Some(Upstream { bootstrap: bootstrap?, connect_timeout: connect_timeout?, refresh_interval: refresh_interval?, sasl_plain, zookeeper })
 }
 
 fn listen(reader: &mut Reader) -> Option<Listen> {

@@ -120,6 +120,22 @@ pub const KEYS: &[Key] = &[
         reason: "A broker that joins is found within a few seconds; one small request for each broker is no load.",
     },
     Key {
+        path: "upstream.zookeeper",
+        kind: Kind::HostPorts,
+        preset: Preset::Unset,
+        applies: Applies::Now,
+        meaning: "ZooKeeper's servers, for drains in front of brokers before Kafka 2.4, which change the order of replicas no other way.",
+        reason: "Newer brokers need none, and no drain touches ZooKeeper unless it is told where it is.",
+    },
+    Key {
+        path: "upstream.zookeeper_chroot",
+        kind: Kind::Text,
+        preset: Preset::Unset,
+        applies: Applies::Now,
+        meaning: "The path under which the brokers keep everything in ZooKeeper: what follows the servers in their zookeeper.connect, such as /kafka.",
+        reason: "Most clusters have the whole of their ZooKeeper.",
+    },
+    Key {
         path: "upstream.sasl_plain.username",
         kind: Kind::Text,
         preset: Preset::Unset,

@@ -87,6 +87,8 @@ impl Config {
             "upstream.refresh_interval" => Value::Duration(self.upstream.refresh_interval),
             "upstream.sasl_plain.username" => return sasl.map(|sasl| Value::Text(sasl.username.clone())),
             "upstream.sasl_plain.password" => return sasl.map(|sasl| Value::Text(sasl.password.clone())),
+            "upstream.zookeeper" => return Some(&self.upstream.zookeeper.servers).filter(|servers| !servers.is_empty()).cloned().map(Value::HostPorts),
+            "upstream.zookeeper_chroot" => return Some(&self.upstream.zookeeper.chroot).filter(|chroot| !chroot.is_empty()).cloned().map(Value::Text),
             "listen.bootstrap" => Value::Socket(self.listen.bootstrap),
             "listen.advertised_host" => Value::Text(self.listen.advertised_host.clone()),
             "listen.virtual_brokers.bind" => Value::Ip(virtual_brokers.bind),

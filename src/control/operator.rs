@@ -3,6 +3,8 @@
 //! Nothing here stands on a client's path, and nothing is asked unless somebody asks for it.
 
 mod census;
+mod changes;
+mod zookeeper;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +19,8 @@ use crate::config::{HostPort, Upstream};
 use crate::net::dial::dial;
 use crate::protocol::versions::Offer;
 use crate::telemetry::error_name;
+
+pub use changes::NotChanged;
 
 /// How long a broker may take for one answer; a controller that is busy electing takes its time.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -41,6 +45,10 @@ pub enum OperatorError {
     TooOld { address: HostPort, api: &'static str, wanted: String, since: &'static str },
     #[error("the cluster refused {api} with error {code} {name}: {message}")]
     Refused { api: &'static str, code: i16, name: &'static str, message: String },
+    #[error("Leeward's account may not alter the cluster ({api} is refused: CLUSTER_AUTHORIZATION_FAILED); give it the right ALTER on the cluster")]
+    MayNotAlter { api: &'static str },
+    #[error("ZooKeeper did not take the change: {problem}")]
+    ZooKeeper { problem: String },
 }
 
 impl OperatorError {
@@ -87,7 +95,6 @@ impl Operator {
     }
 
     /// A connection to where changes go: the controller that the metadata names. With KRaft that is any broker, which passes them on.
-    #[expect(dead_code, reason = "drains change the cluster; the census only reads it")]
     pub(super) async fn controller(&self) -> Result<Talk, OperatorError> {
         match self.view().controller_id {
             Some(node_id) if self.view().brokers.get(&node_id).is_some_and(|broker| broker.reachable) => self.node(node_id).await,

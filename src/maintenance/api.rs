@@ -1,11 +1,15 @@
 //! What is asked and answered, shared by the admin endpoint and the commands. Times are RFC 3339, durations texts such as `"2h"`.
 
+mod drain;
+
 use serde::{Deserialize, Serialize};
 
 use super::preflight::Preflight;
 use super::store::Kept;
 use crate::guard::time::{Millis, rfc3339};
 use crate::guard::windows::{Closed, Coverage, Schedule, Window, Windows};
+
+pub use drain::{ByHandView, DrainAnswer, DrainRequest, DrainView, UndrainRequest};
 
 /// Open a window.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

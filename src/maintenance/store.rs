@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::api::{Audit, AuditEntry};
 use crate::guard::Windows;
 use crate::guard::time::{Millis, rfc3339};
+use crate::rolling::Drains;
 
 /// The layout of `state.json`.
 const VERSION: u32 = 1;
@@ -25,6 +26,16 @@ const AUDIT_READ_MAX: u64 = 4 << 20;
 struct State {
     version: u32,
     windows: Windows,
+    /// Files of before there were drains have none; neither have those that hold none, so that a Leeward of then reads them.
+    #[serde(default, skip_serializing_if = "Drains::is_empty")]
+    drains: Drains,
+}
+
+/// What is kept of maintenance.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Contents {
+    pub(super) windows: Windows,
+    pub(super) drains: Drains,
 }
 
 /// Whether the state outlives a restart.
@@ -67,17 +78,17 @@ pub(super) struct Store {
 
 impl Store {
     /// Reads the state that there is.
-    pub(super) fn open(directory: &Path, now: Millis) -> (Self, Windows) {
+    pub(super) fn open(directory: &Path, now: Millis) -> (Self, Contents) {
         let mut store = Store { directory: directory.to_owned(), lock: None, unusable: None, failed: None, note: None };
         if !directory.exists() {
-            return (store, Windows::default());
+            return (store, Contents::default());
         }
         let read = store.lock().and_then(|()| store.read(now));
-        let windows = read.unwrap_or_else(|error| {
+        let contents = read.unwrap_or_else(|error| {
             store.unusable = Some(error.to_string());
-            Windows::default()
+            Contents::default()
         });
-        (store, windows)
+        (store, contents)
     }
 
     pub(super) fn kept(&self) -> Kept {
@@ -92,16 +103,16 @@ impl Store {
     }
 
     /// Writes the entries, then the state. When the state cannot be written, an entry for each says so.
-    pub(super) fn commit(&mut self, windows: &Windows, entries: &[AuditEntry]) -> Result<(), StoreError> {
-        let result = self.try_commit(windows, entries);
+    pub(super) fn commit(&mut self, contents: &Contents, entries: &[AuditEntry]) -> Result<(), StoreError> {
+        let result = self.try_commit(contents, entries);
         self.failed = result.as_ref().err().map(ToString::to_string);
         result
     }
 
-    fn try_commit(&mut self, windows: &Windows, entries: &[AuditEntry]) -> Result<(), StoreError> {
+    fn try_commit(&mut self, contents: &Contents, entries: &[AuditEntry]) -> Result<(), StoreError> {
         self.make()?;
         self.append(entries)?;
-        self.replace(windows).inspect_err(|error| {
+        self.replace(contents).inspect_err(|error| {
             let failed: Vec<_> = entries.iter().map(|entry| AuditEntry { result: format!("failed: {error}"), ..entry.clone() }).collect();
             // The first error is the one to tell.
             let _ = self.append(&failed);
@@ -144,16 +155,16 @@ impl Store {
         Ok(())
     }
 
-    fn read(&mut self, now: Millis) -> Result<Windows, StoreError> {
+    fn read(&mut self, now: Millis) -> Result<Contents, StoreError> {
         let path = self.state_file();
         let text = match fs::read(&path) {
             Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Windows::default()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Contents::default()),
             Err(error) => return Err(at("cannot read", &path)(error)),
         };
         let problem = match serde_json::from_slice::<Version>(&text) {
             Ok(Version { version: VERSION }) => match serde_json::from_slice::<State>(&text) {
-                Ok(state) => return Ok(state.windows),
+                Ok(State { windows, drains, .. }) => return Ok(Contents { windows, drains }),
                 Err(error) => format!("it is damaged ({error})"),
             },
             Ok(Version { version }) => format!("it has version {version}, which this Leeward does not know"),
@@ -162,14 +173,19 @@ impl Store {
         let aside = self.directory.join(format!("state.json.damaged-{}", rfc3339(now).replace(':', "")));
         fs::rename(&path, &aside).map_err(at("cannot move aside", &path))?;
         sync_directory(&self.directory)?;
-        self.note = Some(format!("{} could not be used: {problem}; it was moved to {}, and no window is open from before", path.display(), aside.display()));
-        Ok(Windows::default())
+        self.note = Some(format!(
+            "{} could not be used: {problem}; it was moved to {}, and no window is open and no broker drained from before",
+            path.display(),
+            aside.display()
+        ));
+        Ok(Contents::default())
     }
 
     /// Another file first, which takes the place of the old one when all of it is on the disk.
-    fn replace(&self, windows: &Windows) -> Result<(), StoreError> {
+    fn replace(&self, contents: &Contents) -> Result<(), StoreError> {
         let (path, temporary) = (self.state_file(), self.directory.join("state.json.new"));
-        let state = State { version: VERSION, windows: windows.clone() };
+        let Contents { windows, drains } = contents.clone();
+        let state = State { version: VERSION, windows, drains };
         let text = serde_json::to_vec_pretty(&state).map_err(|error| at("cannot encode", &path)(error.into()))?;
         let mut file = File::create(&temporary).map_err(at("cannot write", &temporary))?;
         file.write_all(&text).and_then(|()| file.sync_all()).map_err(at("cannot write", &temporary))?;

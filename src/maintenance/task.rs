@@ -1,6 +1,8 @@
 //! The one owner of the windows: takes commands, the time, and the picture of the cluster, one after the other.
 
-use std::collections::BTreeSet;
+mod drain;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -11,8 +13,10 @@ use tokio::sync::{mpsc, watch};
 use super::api::{
     AuditEntry, ClosedView, OffAnswer, OffRequest, OnAnswer, OnRequest, ScheduleAnswer, ScheduleRequest, ScheduleView, UnscheduleRequest, WindowView,
 };
+use super::cluster::Cluster;
+use super::drainer::{Drainer, Known};
 use super::preflight::{Preflight, PreflightInput};
-use super::store::{Store, StoreError};
+use super::store::{Contents, Store, StoreError};
 use super::{Command, Happening, Refusal, RefusalKind, Reply, Snapshot, now};
 use crate::cluster::{Leaders, View};
 use crate::config::{Config, parse_duration};
@@ -21,9 +25,16 @@ use crate::guard::time::{Millis, millis, rfc3339};
 use crate::guard::windows::{Change, Coverage, Limits, Opening, Origin, Schedule, Window, WindowError};
 use crate::guard::{Detection, Policy, Windows};
 use crate::net::Surveyor;
+use crate::rolling::drain::Phase;
+use crate::rolling::{Draining, Drains};
 use crate::telemetry::Telemetry;
 use crate::telemetry::events::MaintenanceChanged;
 use crate::telemetry::ledger::EpisodeKind;
+
+pub(super) use drain::{BrokerCommand, Reading, unknown};
+
+/// Reports of the drainer that wait for their turn.
+const REPORTS_MAX: usize = 16;
 
 /// The clock of the machine may be set: it is looked at so often at least.
 const SLEEP_MAX: Duration = Duration::from_secs(30);
@@ -40,6 +51,8 @@ const UNNAMED: &str = "unnamed (HTTP)";
 /// The windows of a running Leeward.
 pub struct Maintenance {
     windows: Windows,
+    drains: Arc<Drains>,
+    known: BTreeMap<i32, Arc<Known>>,
     detection: Detection,
     /// `None` only while the disk is being written.
     store: Option<Store>,
@@ -53,17 +66,23 @@ pub struct Maintenance {
     /// Ids of the windows that the ledger knows to be open.
     told: BTreeSet<String>,
     policy: watch::Sender<Arc<Policy>>,
+    cluster: Arc<dyn Cluster>,
+    /// What the drainer works from: it is on the disk.
+    kept_drains: watch::Sender<Arc<Drains>>,
+    draining: watch::Sender<Arc<Draining>>,
 }
 
 /// The cluster, as it changes.
 pub(super) struct Pictures {
     pub(super) view: watch::Receiver<Arc<View>>,
     pub(super) leaders: watch::Receiver<Arc<Leaders>>,
+    pub(super) cluster: Arc<dyn Cluster>,
+    pub(super) draining: watch::Sender<Arc<Draining>>,
 }
 
 impl Maintenance {
     pub(super) fn new(
-        windows: Windows,
+        contents: Contents,
         store: Store,
         inbox: mpsc::Receiver<Command>,
         snapshot: Arc<ArcSwap<Snapshot>>,
@@ -71,9 +90,14 @@ impl Maintenance {
         pictures: Pictures,
     ) -> (Self, watch::Receiver<Arc<Policy>>) {
         let (policy, policies) = watch::channel(Arc::new(Policy::default()));
-        let Pictures { view, leaders } = pictures;
+        let Pictures { view, leaders, cluster, draining } = pictures;
+        let Contents { windows, drains } = contents;
+        let drains = Arc::new(drains);
         let mut maintenance = Maintenance {
             windows,
+            kept_drains: watch::Sender::new(Arc::clone(&drains)),
+            drains,
+            known: BTreeMap::new(),
             detection: Detection::default(),
             store: Some(store),
             inbox,
@@ -85,6 +109,8 @@ impl Maintenance {
             telemetry: None,
             told: BTreeSet::new(),
             policy,
+            cluster,
+            draining,
         };
         if let Some(note) = maintenance.kept().note {
             tracing::warn!(%note, "the maintenance state was not taken over");
@@ -94,6 +120,14 @@ impl Maintenance {
         }
         for window in maintenance.windows.open_windows() {
             MaintenanceChanged { what: "window still open", id: &window.id, who: &window.author, why: &window.reason }.emit();
+        }
+        for (node_id, drain) in maintenance.drains.iter() {
+            let what = match drain.phase {
+                Phase::Draining => "drain goes on",
+                Phase::Drained => "still drained",
+                Phase::Undraining => "undrain goes on",
+            };
+            MaintenanceChanged { what, id: &drain::id(node_id), who: &drain.author, why: &drain.reason }.emit();
         }
         maintenance.publish();
         (maintenance, policies)
@@ -105,6 +139,8 @@ impl Maintenance {
         self.telemetry = Some(telemetry);
         self.publish();
         self.look_at_brokers().await;
+        let (sender, mut reports) = mpsc::channel(REPORTS_MAX);
+        tokio::spawn(Drainer::new(Arc::clone(&self.cluster), self.kept_drains.subscribe(), sender).run());
         loop {
             self.keep_up().await;
             let sleep = self.next_change().map_or(SLEEP_MAX, |at| Duration::from_millis(at.saturating_sub(now())).min(SLEEP_MAX));
@@ -113,6 +149,7 @@ impl Maintenance {
                     Some(command) => self.on_command(command).await,
                     None => return,
                 },
+                Some(report) = reports.recv() => self.on_report(report).await,
                 Ok(()) = self.configs.changed() => {}
                 Ok(()) = self.view.changed() => self.look_at_brokers().await,
                 // Topics whose acks stay as they are may be others now.
@@ -134,6 +171,7 @@ impl Maintenance {
             Command::Unschedule(request, reply) => answer(reply, self.unschedule(request).await),
             Command::Preflight(reply) => answer(reply, Ok(self.preflight().await)),
             Command::Record(happening, reply) => answer(reply, self.written(happening).await),
+            Command::Broker(command) => self.on_broker(command).await,
         }
     }
 
@@ -293,7 +331,19 @@ impl Maintenance {
 
     /// Puts `windows` in force once they are written down; with `anyway` also when they cannot be.
     async fn commit(&mut self, windows: Windows, entries: Vec<AuditEntry>, anyway: bool) -> Result<(), Refusal> {
-        let written = windows.clone();
+        let contents = Contents { windows, drains: Drains::clone(&self.drains) };
+        self.write(contents, entries, anyway, "let Leeward write into state.directory; a window alone can be opened without it with --force (\"force\": true)")
+            .await
+    }
+
+    /// As [`Maintenance::commit`], for drains.
+    async fn commit_drains(&mut self, drains: Drains, entries: Vec<AuditEntry>, anyway: bool) -> Result<(), Refusal> {
+        let contents = Contents { windows: self.windows.clone(), drains };
+        self.write(contents, entries, anyway, "let Leeward write into state.directory").await
+    }
+
+    async fn write(&mut self, contents: Contents, entries: Vec<AuditEntry>, anyway: bool, hint: &str) -> Result<(), Refusal> {
+        let written = contents.clone();
         let result = self.with_store(move |store| store.commit(&written, &entries)).await;
         if let Err(error) = &result {
             tracing::warn!(%error, in_force = anyway, "a change of maintenance is not on the disk");
@@ -302,11 +352,14 @@ impl Maintenance {
             Err(error) if !anyway => Err(Refusal {
                 kind: RefusalKind::Storage,
                 error: format!("it could not be written down: {error}; nothing has changed"),
-                hint: "let Leeward write into state.directory; a window alone can be opened without it with --force (\"force\": true)".to_owned(),
+                hint: hint.to_owned(),
                 preflight: None,
             }),
             Ok(()) | Err(_) => {
-                self.windows = windows;
+                self.windows = contents.windows;
+                if *self.drains != contents.drains {
+                    self.drains = Arc::new(contents.drains);
+                }
                 self.publish();
                 Ok(())
             }
@@ -354,7 +407,17 @@ impl Maintenance {
         }
         self.tell_ledger();
         let brokers_away = self.detection.away().collect();
-        self.snapshot.store(Arc::new(Snapshot { windows: self.windows.clone(), kept: self.kept(), left_alone, brokers_away }));
+        let (windows, kept, drains, known) = (self.windows.clone(), self.kept(), Arc::clone(&self.drains), self.known.clone());
+        let is_new = |shown: &Arc<Drains>| !Arc::ptr_eq(shown, &drains);
+        if is_new(&self.kept_drains.borrow()) {
+            self.kept_drains.send_replace(Arc::clone(&drains));
+            let draining = drains.draining();
+            // Sessions are woken by what concerns them alone.
+            if **self.draining.borrow() != draining {
+                self.draining.send_replace(Arc::new(draining));
+            }
+        }
+        self.snapshot.store(Arc::new(Snapshot { windows, kept, left_alone, brokers_away, drains, known }));
     }
 
     fn tell_ledger(&mut self) {

@@ -1,9 +1,12 @@
+mod drains;
+
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
 use super::api::AuditEntry;
 use super::preflight::{ClientTimeout, Level, PreflightInput, TopicRisk, UnshelteredClient};
+use super::store::Contents;
 use super::*;
 use crate::cluster::leaders::{LeaderBook, PartitionReport, TopicConfig, TopicReport};
 use crate::cluster::{Broker, Leader};
@@ -13,6 +16,7 @@ use crate::net::Surveyor;
 use crate::session::{About, Hindrance};
 use crate::telemetry::Telemetry;
 use crate::wire::api;
+use drains::FakeCluster;
 
 const NOW: Millis = 1_772_366_400_000;
 
@@ -40,8 +44,12 @@ struct Running {
 
 impl Running {
     fn start(config: Arc<Config>) -> Self {
+        Self::over(config, Arc::new(FakeCluster::default()))
+    }
+
+    fn over(config: Arc<Config>, cluster: Arc<FakeCluster>) -> Self {
         let (views, pictures) = watch::channel(view(1, &[true, true]));
-        let (maintenance, handle, policy) = open(config, pictures, watch::channel(Arc::default()).1);
+        let (maintenance, handle, policy) = open(config, pictures, watch::channel(Arc::default()).1, cluster);
         Running { handle, policy, views, task: tokio::spawn(maintenance.run(Surveyor::default(), Telemetry::new(1).0)) }
     }
 
@@ -149,6 +157,10 @@ fn windows() -> Windows {
     windows
 }
 
+fn contents() -> Contents {
+    Contents { windows: windows(), drains: Drains::default() }
+}
+
 fn entry(what: &str) -> AuditEntry {
     let text = |text: &str| text.to_owned();
     AuditEntry { at: text("t"), who: text("a"), what: text(what), why: text("r"), before: None, after: None, result: text("done") }
@@ -157,7 +169,7 @@ fn entry(what: &str) -> AuditEntry {
 /// A directory with one window in it.
 fn kept() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
-    Store::open(directory.path(), NOW).0.commit(&windows(), &[entry("window opened")]).unwrap();
+    Store::open(directory.path(), NOW).0.commit(&contents(), &[entry("window opened")]).unwrap();
     directory
 }
 
@@ -168,14 +180,14 @@ fn a_damaged_state_is_moved_aside_and_said() {
         let path = directory.path().join("state.json");
         fs::write(&path, damage).unwrap();
         let (mut store, read) = Store::open(directory.path(), NOW);
-        assert_eq!(read, Windows::default());
+        assert_eq!(read, Contents::default());
         let aside = directory.path().join("state.json.damaged-2026-03-01T120000Z");
         assert_eq!(fs::read_to_string(&aside).unwrap(), damage, "it is there to be looked at");
         assert!(store.kept().note.unwrap().contains(aside.to_str().unwrap()));
         assert!(store.kept().survives_restart, "what comes now is kept");
-        store.commit(&windows(), &[]).unwrap();
+        store.commit(&contents(), &[]).unwrap();
         drop(store);
-        assert_eq!(Store::open(directory.path(), NOW).1, windows());
+        assert_eq!(Store::open(directory.path(), NOW).1, contents());
     }
 }
 
@@ -187,7 +199,7 @@ fn every_cut_of_the_state_is_found() {
     for length in (0..whole.len()).step_by(7) {
         fs::write(&path, &whole[..length]).unwrap();
         let (store, read) = Store::open(directory.path(), NOW);
-        assert!(read == Windows::default() && store.kept().note.is_some(), "cut at {length}");
+        assert!(read == Contents::default() && store.kept().note.is_some(), "cut at {length}");
     }
 }
 
@@ -196,10 +208,10 @@ fn a_crash_between_write_and_rename_leaves_the_old_state() {
     let directory = kept();
     fs::write(directory.path().join("state.json.new"), "{\"version\": 1, \"windo").unwrap();
     let (mut store, read) = Store::open(directory.path(), NOW);
-    assert_eq!((read, store.kept().note.clone()), (windows(), None));
-    store.commit(&Windows::default(), &[]).unwrap();
+    assert_eq!((read, store.kept().note.clone()), (contents(), None));
+    store.commit(&Contents::default(), &[]).unwrap();
     drop(store);
-    assert_eq!(Store::open(directory.path(), NOW).1, Windows::default());
+    assert_eq!(Store::open(directory.path(), NOW).1, Contents::default());
 }
 
 #[test]
@@ -208,14 +220,14 @@ fn a_state_that_cannot_be_written_is_told_in_the_audit_file() {
     let (mut store, _) = Store::open(directory.path(), NOW);
     // A directory in the place of the temporary file: nobody can write there, whatever the user.
     fs::create_dir(directory.path().join("state.json.new")).unwrap();
-    let error = store.commit(&Windows::default(), &[entry("window closed")]).unwrap_err();
+    let error = store.commit(&Contents::default(), &[entry("window closed")]).unwrap_err();
     assert!(error.to_string().contains("state.json.new"), "{error}");
     assert!(!store.kept().survives_restart);
     let audit = store::last_entries(&store.audit_file(), 9).unwrap();
     let results: Vec<_> = audit.entries.iter().map(|entry| entry.result.split(':').next().unwrap()).collect();
     assert_eq!(results, ["done", "done", "failed"]);
     drop(store);
-    assert_eq!(Store::open(directory.path(), NOW).1, windows(), "the old state is whole");
+    assert_eq!(Store::open(directory.path(), NOW).1, contents(), "the old state is whole");
 }
 
 #[test]
@@ -241,7 +253,7 @@ fn nothing_is_made_before_the_first_change() {
     // Somebody else was there meanwhile: their state is not overwritten.
     fs::create_dir(&path).unwrap();
     fs::write(path.join("state.json"), "theirs").unwrap();
-    let error = store.commit(&windows(), &[]).unwrap_err().to_string();
+    let error = store.commit(&contents(), &[]).unwrap_err().to_string();
     assert!(error.contains("has appeared since Leeward started"), "{error}");
     assert_eq!(fs::read_to_string(path.join("state.json")).unwrap(), "theirs");
 }

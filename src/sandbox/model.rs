@@ -298,7 +298,7 @@ impl Model {
                 }
             }
             Event::PreferredElection => {
-                self.preferred_election();
+                self.preferred_election(|_, _| true);
                 self.plan(self.config.preferred_election_interval, Event::PreferredElection);
             }
         }

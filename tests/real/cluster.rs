@@ -30,6 +30,9 @@ const START_LIMIT: Duration = Duration::from_secs(180);
 /// A controlled shutdown takes 2 to 6 s.
 const STOP_LIMIT: Duration = Duration::from_secs(90);
 
+/// By topic and partition: the replicas in their order, and the leader.
+pub(crate) type Assignment = BTreeMap<(String, i32), (Vec<i32>, i32)>;
+
 /// A running cluster. Everything of it is stopped and removed when it is dropped; logs stay when the test has failed.
 pub(crate) struct Cluster {
     name: String,
@@ -61,24 +64,30 @@ impl Cluster {
 
     /// As `start`, but clients must log in, with the mechanisms and accounts of [`sasl`].
     pub(crate) fn start_sasl(name: &str, release: &'static Release) -> Self {
-        Self::start_as(name, &[(1, release), (5, release), (42, release)], true, &[])
+        Self::start_as(name, &[(1, release), (5, release), (42, release)], true, &BTreeMap::new())
     }
 
     /// As `start`, with these properties for every broker besides.
     pub(crate) fn start_with(name: &str, release: &'static Release, properties: &[(&str, &str)]) -> Self {
-        Self::start_as(name, &[(1, release), (5, release), (42, release)], false, properties)
+        Self::start_changed(name, release, false, properties)
     }
 
     /// Brokers of several releases. The first one's release gives the quorum's; those of another release than the oldest speak the oldest's versions between brokers.
     pub(crate) fn start_mixed(name: &str, brokers: &[(i32, &'static Release)]) -> Self {
-        Self::start_as(name, brokers, false, &[])
+        Self::start_as(name, brokers, false, &BTreeMap::new())
     }
 
-    fn start_as(name: &str, brokers: &[(i32, &'static Release)], sasl: bool, properties: &[(&str, &str)]) -> Self {
+    /// As `start`, or with `sasl` as `start_sasl`, with changes to the properties of every broker and of KRaft's controller.
+    pub(crate) fn start_changed(name: &str, release: &'static Release, sasl: bool, changes: &[(&str, &str)]) -> Self {
+        let changes = changes.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        Self::start_as(name, &[(1, release), (5, release), (42, release)], sasl, &changes)
+    }
+
+    fn start_as(name: &str, brokers: &[(i32, &'static Release)], sasl: bool, everywhere: &BTreeMap<String, String>) -> Self {
         let begun = Instant::now();
         let data = ScrapDirectory::new(name);
         let logs = LogDirectory::new(name);
-        let quorum = QuorumServer::start(brokers[0].1, &data, &logs, &if sasl { sasl::scram_accounts() } else { Vec::new() });
+        let quorum = QuorumServer::start(brokers[0].1, &data, &logs, &if sasl { sasl::scram_accounts() } else { Vec::new() }, everywhere);
         let rules = Arc::new(Mutex::new(Rules::default()));
         rules.lock().unwrap().pids.insert(quorum.process.pid());
         let mut cluster = Self { name: name.to_owned(), nodes: BTreeMap::new(), quorum, sasl, rules, data, logs };
@@ -86,7 +95,7 @@ impl Cluster {
         std::thread::scope(|scope| {
             for &(id, release) in brokers {
                 let mut changes = if release.version == oldest { BTreeMap::new() } else { Self::pins(oldest) };
-                changes.extend(properties.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
+                changes.extend(everywhere.clone());
                 let node = cluster.new_node(id, release, changes);
                 let (kind, cluster_id) = (cluster.quorum.kind, cluster.quorum.cluster_id.clone());
                 cluster.nodes.insert(id, node);
@@ -260,6 +269,47 @@ impl Cluster {
         Wire::connect_past(&self.inner_address(id))?.metadata(None)
     }
 
+    /// Runs a main class of the oldest broker's release to its end, beside the brokers; panics unless its exit code is 0.
+    pub(crate) fn run_class(&self, class: &str, arguments: &[&str]) {
+        let release = self.nodes.values().map(|node| node.release).min_by_key(|release| release.version).unwrap();
+        let (spec, log) = (node::java(release, &self.data.path, "-Xmx128m").arg(class).args(arguments), self.logs.path.join("tool.log"));
+        let code = Supervised::start(class, &spec, &log).await_exit(START_LIMIT);
+        assert!(code == 0, "{class} {arguments:?} ended with exit code {code}:\n{}", tail(&log, 20));
+    }
+
+    /// Where the cluster's ZooKeeper listens, if it has one.
+    pub(crate) fn zookeeper(&self) -> Option<String> {
+        (self.quorum.kind == Quorum::ZooKeeper).then(|| format!("127.0.0.1:{}", self.quorum.port))
+    }
+
+    /// Every partition's replicas in their order, and its leader, as the broker with the lowest id knows them.
+    pub(crate) fn assignment(&self) -> Result<Assignment, String> {
+        let metadata = self.metadata_of(self.running()[0])?;
+        let mut assignment = Assignment::new();
+        for topic in &metadata.topics {
+            for partition in &topic.partitions {
+                let name = topic.name.as_ref().map_or_else(String::new, |name| name.0.to_string());
+                let replicas = partition.replica_nodes.iter().map(|id| id.0).collect();
+                assignment.insert((name, partition.partition_index), (replicas, partition.leader_id.0));
+            }
+        }
+        Ok(assignment)
+    }
+
+    /// Asks one broker after the other, past Leeward, until one takes it: with ZooKeeper only the controller does.
+    pub(crate) fn ask_controller<R: kafka_protocol::protocol::Request>(&self, request: &R, version: i16, code: impl Fn(&R::Response) -> i16) -> R::Response {
+        const NOT_CONTROLLER: i16 = 41;
+        until("the controller takes it", START_LIMIT, || {
+            for id in self.running() {
+                let answer = Wire::connect_past(&self.inner_address(id))?.ask(request, version)?;
+                if code(&answer) != NOT_CONTROLLER {
+                    return Ok(answer);
+                }
+            }
+            Err("nobody is the controller".to_owned())
+        })
+    }
+
     fn running(&self) -> Vec<i32> {
         self.nodes.iter().filter(|(_, node)| node.process.is_some()).map(|(&id, _)| id).collect()
     }
@@ -325,17 +375,20 @@ fn in_sync(metadata: &MetadataResponse) -> Result<(), String> {
 }
 
 impl QuorumServer {
-    fn start(release: &'static Release, data: &ScrapDirectory, logs: &LogDirectory, accounts: &[String]) -> Self {
+    fn start(release: &'static Release, data: &ScrapDirectory, logs: &LogDirectory, accounts: &[String], changes: &BTreeMap<String, String>) -> Self {
         let port = free_port();
         let directory = data.path.join("quorum");
         std::fs::create_dir_all(&directory).unwrap();
         let cluster_id = new_cluster_id();
         let file = directory.join("server.properties");
         let mut spec = node::java(release, &directory, "-Xmx256m");
-        let properties = match release.quorum {
+        let mut properties = match release.quorum {
             Quorum::ZooKeeper => Properties::zookeeper(port, &directory),
             Quorum::KRaft => Properties::controller(CONTROLLER, port, &directory),
         };
+        if release.quorum == Quorum::KRaft {
+            properties.extend(changes);
+        }
         properties.write(&file);
         match release.quorum {
             Quorum::ZooKeeper => spec = spec.arg("org.apache.zookeeper.server.quorum.QuorumPeerMain").arg(&file),

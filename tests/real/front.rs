@@ -47,6 +47,7 @@ pub(crate) struct Front {
 
 struct Leeward {
     process: Supervised,
+    spec: Spec,
     admin: String,
     base_port: u16,
 }
@@ -137,6 +138,17 @@ impl Front {
         Some(values.iter().sum())
     }
 
+    /// SIGKILL for Leeward, and then it starts again with the same arguments, until it is ready. In the control arm nothing.
+    pub(crate) fn crash(&mut self, cluster: &Cluster) {
+        let Some(leeward) = &mut self.leeward else { return };
+        leeward.process.signal(Signal::Kill);
+        leeward.process.await_exit(END_LIMIT);
+        let log = leeward.process.log().to_owned();
+        leeward.process = Supervised::start("leeward", &leeward.spec, &log);
+        exempt(&cluster.rules(), leeward.process.pid());
+        leeward.await_ready();
+    }
+
     /// All that Leeward has logged. In the control arm nothing.
     pub(crate) fn log(&self) -> String {
         self.leeward.as_ref().map(|leeward| std::fs::read_to_string(leeward.process.log()).unwrap()).unwrap_or_default()
@@ -194,11 +206,15 @@ impl Leeward {
     /// Starts it and waits until it says that it is ready. Gives it and its bootstrap address.
     fn start(cluster: &Cluster, upstream: &str, node_ids: &[i32], log: &str, settings: &[&str]) -> (Self, String) {
         let (mut leeward, listen) = Self::launch(cluster, upstream, node_ids, log, settings);
-        until("Leeward is ready", READY_LIMIT, || match leeward.ready()? {
+        leeward.await_ready();
+        (leeward, listen)
+    }
+
+    fn await_ready(&mut self) {
+        until("Leeward is ready", READY_LIMIT, || match self.ready()? {
             (200, _) => Ok(()),
             (status, body) => Err(format!("GET /readyz: {status} {body}")),
         });
-        (leeward, listen)
     }
 
     fn launch(cluster: &Cluster, upstream: &str, node_ids: &[i32], log: &str, settings: &[&str]) -> (Self, String) {
@@ -209,7 +225,7 @@ impl Leeward {
             .env("RUST_BACKTRACE", "1");
         let process = Supervised::start("leeward", &spec, &cluster.log_path(log));
         exempt(&cluster.rules(), process.pid());
-        (Self { process, admin, base_port }, listen)
+        (Self { process, spec, admin, base_port }, listen)
     }
 
     /// What `/readyz` says. Panics if it has ended.

@@ -4,6 +4,7 @@ mod by_java;
 mod by_librdkafka;
 mod by_python;
 mod by_tools;
+mod drain;
 mod gate;
 mod guard;
 mod guard_stories;

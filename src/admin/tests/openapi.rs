@@ -9,7 +9,7 @@ use super::*;
 use crate::admin::access::OPEN;
 use crate::admin::handlers::{BODY_BYTES_MAX, OPENAPI};
 use crate::admin::routes::table;
-use crate::maintenance::api::{OffRequest, OnRequest, ScheduleRequest, UnscheduleRequest};
+use crate::maintenance::api::{DrainRequest, OffRequest, OnRequest, ScheduleRequest, UndrainRequest, UnscheduleRequest};
 use crate::sandbox::{Sandbox, SandboxConfig};
 
 fn document() -> Value {
@@ -102,6 +102,8 @@ fn requests_are_what_the_document_says() {
         ("CloseWindows", serde_json::to_value(OffRequest { id: text(), ..OffRequest::default() })),
         ("AddSchedule", serde_json::to_value(ScheduleRequest::default())),
         ("RemoveSchedule", serde_json::to_value(UnscheduleRequest::default())),
+        ("DrainBroker", serde_json::to_value(DrainRequest { author: text(), ..DrainRequest::default() })),
+        ("UndrainBroker", serde_json::to_value(UndrainRequest { reason: text(), author: text(), ..UndrainRequest::default() })),
         ("ReloadRequest", serde_json::to_value(api::ReloadRequest { reason: text(), author: text() })),
     ] {
         let names = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();

@@ -12,7 +12,7 @@ const HISTORY_SHOWN: usize = 5;
 /// Names of topics or clients in one line.
 const NAMES_SHOWN: usize = 3;
 
-pub(super) fn preflight(preflight: &Preflight, paint: Paint) -> String {
+pub(in crate::cli) fn preflight(preflight: &Preflight, paint: Paint) -> String {
     let row = |finding: &Finding| {
         vec![Cell::new(&finding.check), paint.cell(finding.level.label().to_owned(), finding.level == Level::Danger), Cell::new(&finding.detail)]
     };

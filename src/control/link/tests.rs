@@ -6,7 +6,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::config::SaslPlain;
+use crate::config::{SaslPlain, ZooKeeperAt};
 use crate::protocol::versions::{VersionRange, encode_response};
 use crate::wire::api;
 
@@ -34,7 +34,7 @@ async fn broker(account: bool, answers: Answers) -> Broker {
     });
     let sasl_plain = account.then(|| SaslPlain { username: "leeward".to_owned(), password: "secret".to_owned() });
     let (connect_timeout, refresh_interval) = (Duration::from_secs(2), Duration::from_secs(10));
-    let upstream = Upstream { bootstrap: vec![address.clone()], connect_timeout, refresh_interval, sasl_plain };
+    let upstream = Upstream { bootstrap: vec![address.clone()], connect_timeout, refresh_interval, sasl_plain, zookeeper: ZooKeeperAt::default() };
     let (sender, events) = mpsc::channel(16);
     Broker { events, requests, connections, _link: Link::start(address, &upstream, sender) }
 }

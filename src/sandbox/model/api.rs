@@ -8,6 +8,7 @@ mod metadata;
 mod offsets;
 mod operations;
 mod produce;
+mod reassignments;
 
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
@@ -55,7 +56,7 @@ const fn row(key: i16, min: i16, max: i16, handle: fn(&mut Model, NodeId, Reply,
     Served { key, min, max, handle }
 }
 
-static SERVED: [Served; 24] = [
+static SERVED: [Served; 25] = [
     row(0, 3, 13, Model::produce),
     row(1, 4, 17, Model::fetch),
     row(2, 1, 10, Model::list_offsets),
@@ -77,6 +78,7 @@ static SERVED: [Served; 24] = [
     row(32, 1, 4, Model::describe_configs),
     row(42, 0, 2, Model::delete_groups),
     row(43, 0, 2, Model::elect_leaders),
+    row(45, 0, 0, Model::alter_partition_reassignments),
     row(46, 0, 0, Model::list_reassignments),
     row(55, 0, 2, Model::describe_quorum),
     row(60, 0, 2, Model::describe_cluster),

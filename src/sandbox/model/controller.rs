@@ -178,10 +178,11 @@ impl Model {
     }
 
     /// Leaderships go back to the first replica where that one is in sync (`auto.leader.rebalance.enable`).
-    pub(super) fn preferred_election(&mut self) {
+    pub(super) fn preferred_election(&mut self, wanted: impl Fn(&str, i32) -> bool) {
         let moved = |(tp, partition): (Tp, &PartitionImage)| {
             let preferred = *partition.replicas.first()?;
-            let may = partition.leader != preferred && partition.isr.contains(&preferred) && self.controller.is_eligible(preferred);
+            let is_wanted = self.controller.topic(tp.topic).is_some_and(|topic| wanted(&topic.name, tp.partition));
+            let may = is_wanted && partition.leader != preferred && partition.isr.contains(&preferred) && self.controller.is_eligible(preferred);
             may.then(|| (tp, PartitionImage { leader: preferred, leader_epoch: partition.leader_epoch + 1, ..partition.clone() }))
         };
         let moves: Vec<(Tp, PartitionImage)> = self.controller.partitions().filter_map(moved).collect();

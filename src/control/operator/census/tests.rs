@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use tokio::sync::watch;
 
 use super::*;
-use crate::config::Upstream;
+use crate::config::{Upstream, ZooKeeperAt};
 use crate::rolling::census::{Quorum, Voter};
 use crate::sandbox::{Fault, ModelConfig, Sandbox, SandboxConfig};
 
@@ -11,7 +11,13 @@ use crate::sandbox::{Fault, ModelConfig, Sandbox, SandboxConfig};
 fn operator(addresses: &[&str]) -> Operator {
     let bootstrap: Vec<HostPort> = addresses.iter().map(|address| address.parse().unwrap()).collect();
     let view = View { bootstrap: bootstrap.clone(), ..View::default() };
-    let upstream = Upstream { bootstrap, connect_timeout: Duration::from_secs(2), refresh_interval: Duration::from_secs(10), sasl_plain: None };
+    let upstream = Upstream {
+        bootstrap,
+        connect_timeout: Duration::from_secs(2),
+        refresh_interval: Duration::from_secs(10),
+        sasl_plain: None,
+        zookeeper: ZooKeeperAt::default(),
+    };
     Operator::new(watch::channel(Arc::new(view)).1, watch::channel(upstream).1)
 }
 

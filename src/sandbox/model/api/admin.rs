@@ -1,5 +1,7 @@
 //! CreateTopics, DeleteTopics, DescribeConfigs and ElectLeaders: brokers forward them to the controller, so any broker answers.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
@@ -106,7 +108,7 @@ impl Model {
         now(reply, &response)
     }
 
-    /// Preferred election of everything; the answer names no partitions, as when nothing had to be moved.
+    /// Preferred election of the partitions named, or of all; the answer names no partitions, as when nothing had to be moved.
     pub(super) fn elect_leaders(&mut self, _node: NodeId, reply: Reply, body: Bytes) -> Option<Answer> {
         let request: ElectLeadersRequest = decode(reply, body)?;
         let response = ElectLeadersResponse::default();
@@ -114,7 +116,11 @@ impl Model {
             // No unclean elections: they lose what was acknowledged.
             return now(reply, &response.with_error_code(if reply.version >= 1 { ResponseError::InvalidRequest.code() } else { 0 }));
         }
-        self.preferred_election();
+        let named = request.topic_partitions.as_ref().map(|topics| {
+            let partitions = topics.iter().flat_map(|one| one.partitions.iter().map(move |partition| (one.topic.as_str().to_owned(), *partition)));
+            partitions.collect::<BTreeSet<_>>()
+        });
+        self.preferred_election(|topic, partition| named.as_ref().is_none_or(|named| named.contains(&(topic.to_owned(), partition))));
         frame_of(reply, &response).map(|frame| Answer::Later(self.config.controller_delay + self.config.metadata_delay, frame))
     }
 }

@@ -1,0 +1,36 @@
+//! A drain as it is shown.
+
+use super::api::{ByHandView, DrainView};
+use super::drainer::Known;
+use crate::guard::time::{Millis, rfc3339};
+use crate::rolling::Drains;
+use crate::rolling::drain::by_hand::ByHand;
+
+pub(super) fn drain_view(node_id: i32, drains: &Drains, known: Option<&Known>, window_open: bool, now: Millis) -> DrainView {
+    let drain = drains.get(node_id);
+    let mut view = DrainView {
+        broker: node_id,
+        phase: drain.map_or("serving", |drain| drain.phase.label()).to_owned(),
+        sentence: format!("broker {node_id}: not drained"),
+        reason: drain.map(|drain| drain.reason.clone()),
+        author: drain.map(|drain| drain.author.clone()),
+        since: drain.map(|drain| rfc3339(drain.since)),
+        seconds: drain.map(|drain| now.saturating_sub(drain.since) / 1000),
+        window_open,
+        ..DrainView::default()
+    };
+    if let Some(Known { progress, problem, by_hand }) = known {
+        let progress = progress.clone();
+        view.sentence = progress.sentence;
+        (view.moved, view.of, view.leads, view.pending, view.unmoved) = (progress.moved, progress.of, progress.leads, progress.pending, progress.unmoved);
+        view.problem = problem.as_ref().map(|problem| problem.text.clone());
+        view.blocked = problem.as_ref().is_some_and(|problem| problem.is_lasting);
+        view.by_hand = by_hand.as_ref().map(by_hand_view);
+    }
+    view
+}
+
+fn by_hand_view(hands: &ByHand) -> ByHandView {
+    let ByHand { reassignment, election, commands } = hands.clone();
+    ByHandView { commands, reassignment, election }
+}
