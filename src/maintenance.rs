@@ -173,6 +173,11 @@ impl MaintenanceHandle {
         Ok(views::drain_view(node_id, &snapshot.drains, known, window_open, now))
     }
 
+    /// Every drain that is not over.
+    pub fn drains(&self) -> Arc<Drains> {
+        Arc::clone(&self.snapshot.load().drains)
+    }
+
     /// The brokers that traffic is to be routed around.
     pub fn draining(&self) -> watch::Receiver<Arc<Draining>> {
         self.draining.clone()

@@ -694,6 +694,9 @@ async fn a_broker_is_drained_and_undrained_over_a_crash() {
     let leads = [led(1).len(), led(3).len()];
     assert_eq!(leads, [4, 4], "evenly");
 
+    assert_eq!(running.json(&["cluster"])["brokers"][1]["state"], "drained");
+    let ran = running.tell(&["broker", "may-stop", "1"]);
+    assert!(ran.code == Some(3) && ran.out.contains("broker 2 is"), "the gate knows of it: {}", ran.out);
     let ran = running.tell(&["broker", "drain", "3", "--reason", "r", "--yes"]);
     assert!(ran.code == Some(3) && ran.err.contains("broker 2 is drained already") && ran.err.contains("--force"), "{}", ran.err);
     let ran = running.tell(&["broker", "drain", "7", "--reason", "r", "--yes"]);

@@ -15,11 +15,11 @@ use crate::guard::time::{millis, rfc3339};
 use crate::protocol::versions::Offer;
 use crate::releases::formats::{METADATA_VERSION, metadata_version_of};
 use crate::releases::infer;
-use crate::rolling::Census;
 use crate::rolling::census::Broker;
 use crate::rolling::gate::{Guarantee, PartitionName, may_stop};
 use crate::rolling::resume::may_continue;
 use crate::rolling::roster::{Standing, Totals, roster, totals};
+use crate::rolling::{Census, Drains};
 
 /// `/v1/cluster`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,8 +94,8 @@ pub struct VoterPicture {
 }
 
 impl ClusterPicture {
-    fn of(census: &Census, at: SystemTime) -> Self {
-        let standings = roster(census);
+    fn of(census: &Census, drains: &Drains, at: SystemTime) -> Self {
+        let standings = roster(census, drains);
         let finalized = census.brokers.values().filter(|broker| broker.is_reachable).find_map(|broker| finalized(broker.offer.as_deref()?));
         ClusterPicture {
             at: rfc3339(at.duration_since(UNIX_EPOCH).map_or(0, millis)),
@@ -157,7 +157,7 @@ fn finalized(offer: &Offer) -> Option<String> {
 
 pub(super) async fn cluster(State(state): State<AdminState>) -> Response {
     match census(&state).await {
-        Ok(census) => Json(ClusterPicture::of(&census, SystemTime::now())).into_response(),
+        Ok(census) => Json(ClusterPicture::of(&census, &state.maintenance.drains(), SystemTime::now())).into_response(),
         Err(refusal) => refusal,
     }
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Census;
+use super::drain::{Drains, Phase};
 
 /// What a broker does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +18,10 @@ pub enum BrokerState {
     Serving,
     /// It answers, and lacks records of some partition: it is not in that one's ISR.
     CatchingUp,
+    /// Its leaderships are being moved to others.
+    Draining,
+    /// What could be moved from it is moved.
+    Drained,
     /// Its listener does not answer, or the metadata does not name it: it has stopped, is fenced, or is about to come or go.
     Down,
 }
@@ -51,13 +56,15 @@ impl BrokerState {
         match self {
             BrokerState::Serving => "serving",
             BrokerState::CatchingUp => "catching up",
+            BrokerState::Draining => "draining",
+            BrokerState::Drained => "drained",
             BrokerState::Down => "down",
         }
     }
 }
 
-/// Every broker of the census.
-pub fn roster(census: &Census) -> BTreeMap<i32, Standing> {
+/// Every broker of the census. One that is drained and down is down.
+pub fn roster(census: &Census, drains: &Drains) -> BTreeMap<i32, Standing> {
     let nobody = Standing { state: BrokerState::Serving, leaders: 0, replicas: 0, under_replicated: 0, at_min_isr: 0, out_of_sync: 0 };
     let mut roster: BTreeMap<i32, Standing> = census.brokers.keys().map(|node_id| (*node_id, nobody)).collect();
     for partition in &census.partitions {
@@ -74,10 +81,13 @@ pub fn roster(census: &Census) -> BTreeMap<i32, Standing> {
     }
     for (node_id, standing) in &mut roster {
         let serves = census.brokers.get(node_id).is_some_and(|broker| broker.is_listed && broker.is_reachable);
-        standing.state = match (serves, standing.out_of_sync) {
-            (false, _) => BrokerState::Down,
-            (true, 0) => BrokerState::Serving,
-            (true, _) => BrokerState::CatchingUp,
+        let phase = drains.get(*node_id).map(|drain| drain.phase);
+        standing.state = match (serves, phase, standing.out_of_sync) {
+            (false, _, _) => BrokerState::Down,
+            (true, Some(Phase::Draining), _) => BrokerState::Draining,
+            (true, Some(Phase::Drained), _) => BrokerState::Drained,
+            (true, Some(Phase::Undraining) | None, 0) => BrokerState::Serving,
+            (true, Some(Phase::Undraining) | None, _) => BrokerState::CatchingUp,
         };
     }
     roster

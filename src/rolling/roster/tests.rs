@@ -25,7 +25,7 @@ fn every_broker_has_its_state_and_its_partitions() {
         partition(3, Some(1), &[1, 9], &[1]),
     ];
     let census = Census { brokers: brokers.into(), partitions, ..Census::default() };
-    let rows: Vec<_> = roster(&census)
+    let rows: Vec<_> = roster(&census, &Drains::default())
         .into_iter()
         .map(|(node_id, s)| (node_id, s.state.label(), [s.leaders, s.replicas, s.under_replicated, s.at_min_isr, s.out_of_sync]))
         .collect();
@@ -38,4 +38,20 @@ fn every_broker_has_its_state_and_its_partitions() {
     ];
     assert_eq!(rows, expected);
     assert_eq!(totals(&census), Totals { partitions: 4, leaderless: 1, under_replicated: 2, at_min_isr: 1, below_min_isr: 2 });
+}
+
+#[test]
+fn a_drained_broker_is_shown_as_such_unless_it_is_down() {
+    let mut census = Census { brokers: [broker(1, true, true), broker(2, true, true)].into(), ..Census::default() };
+    let mut drains = Drains::default();
+    let states = |census: &Census, drains: &Drains| roster(census, drains).into_values().map(|standing| standing.state.label()).collect::<Vec<_>>();
+    drains.begin(2, "r", "a", false, 0).unwrap();
+    assert_eq!(states(&census, &drains), ["serving", "draining"]);
+    drains.settle(2, true);
+    assert_eq!(states(&census, &drains), ["serving", "drained"]);
+    census.brokers.extend([broker(2, true, false)]);
+    assert_eq!(states(&census, &drains), ["serving", "down"]);
+    census.brokers.extend([broker(2, true, true)]);
+    drains.undo(2).unwrap();
+    assert_eq!(states(&census, &drains), ["serving", "serving"]);
 }

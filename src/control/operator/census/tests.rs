@@ -5,7 +5,7 @@ use tokio::sync::watch;
 use super::*;
 use crate::config::{Upstream, ZooKeeperAt};
 use crate::rolling::census::{Quorum, Voter};
-use crate::sandbox::{ModelConfig, Sandbox, SandboxConfig};
+use crate::sandbox::{Fault, ModelConfig, Sandbox, SandboxConfig};
 
 /// A Leeward's operator that was told one broker's address, and knows nothing else yet.
 fn operator(addresses: &[&str]) -> Operator {
@@ -70,4 +70,20 @@ async fn without_a_broker_that_answers_there_is_no_census() {
     assert!(matches!(operator(&[]).census().await, Err(OperatorError::NoBroker)));
     let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string();
     assert!(matches!(operator(&[&nobody]).census().await, Err(OperatorError::Unanswered { .. })));
+}
+
+#[tokio::test]
+async fn what_a_broker_does_not_tell_is_a_gap_and_the_rest_is_told() {
+    let sandbox = Sandbox::start(SandboxConfig { brokers: 1, ..SandboxConfig::default() }).await.unwrap();
+    sandbox.create_topic("orders", 1, 1, 1).await.unwrap();
+    let address = sandbox.brokers()[0].1.to_string();
+    sandbox.inject(1, Fault::ResetOnRequest { api_key: Some(DESCRIBE_QUORUM) });
+    let census = operator(&[&address]).census().await.unwrap();
+    assert_eq!((census.partitions.len(), census.partitions[0].min_insync_replicas, census.quorum), (1, Some(1), None));
+    assert!(census.gaps.iter().all(|gap| gap.can_close), "{:?}", census.gaps);
+    assert!(census.gaps[0].text.starts_with("the controller quorum could not be read: "), "{:?}", census.gaps);
+    // Nobody knows who is the controller: the metadata of KRaft's brokers names any of them.
+    assert_eq!(census.controller_id, None);
+    assert_eq!(operator(&[&address]).census().await.unwrap().gaps, []);
+    sandbox.shutdown().await;
 }
