@@ -18,6 +18,7 @@
 //! | `GET /v1/cluster` | [`brokers::ClusterPicture`]: one reading of the whole cluster |
 //! | `GET /v1/brokers/{id}/may-stop?guarantee=strict\|available\|none` | [`crate::rolling::gate::Verdict`] |
 //! | `GET /v1/brokers/{id}/may-continue` | [`crate::rolling::resume::Return`] |
+//! | `GET /v1/brokers/{id}/rehearse` | [`crate::rolling::rehearsal::Rehearsal`]: what a restart of the broker would do now |
 //! | `GET`, `POST /v1/brokers/{id}/drain` | how far a drain is; begins one, or 409 with the preflight when it is dangerous |
 //! | `POST /v1/brokers/{id}/undrain` | begins to bring back what the drain has moved |
 //! | `GET /v1/audit?last=N` | the last entries of the audit file |
@@ -30,9 +31,11 @@ mod handlers;
 mod http;
 mod maintenance;
 pub mod readiness;
+mod rehearse;
 pub mod report;
 mod routes;
 pub mod status;
+pub mod traffic;
 
 #[cfg(test)]
 mod tests;
@@ -52,6 +55,7 @@ use crate::cluster::View;
 use crate::config::{Config, ConfigErrors};
 use crate::control::Operator;
 use crate::maintenance::MaintenanceHandle;
+use crate::net::Surveyor;
 use crate::telemetry::Telemetry;
 
 /// What the endpoint reads, and where it sends commands.
@@ -64,6 +68,7 @@ pub struct AdminState {
     pub commands: mpsc::Sender<AdminCommand>,
     pub maintenance: MaintenanceHandle,
     pub operator: Operator,
+    pub surveyor: Surveyor,
     pub started: Started,
 }
 

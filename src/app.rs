@@ -148,6 +148,7 @@ impl App {
             commands: sender,
             maintenance: maintenance.clone(),
             operator: control.operator(),
+            surveyor: workers.surveyor(),
             started: Started { at: SystemTime::now(), instant: Instant::now() },
         };
         tokio::spawn(watch_traffic(Arc::clone(&telemetry)));

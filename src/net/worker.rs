@@ -270,7 +270,7 @@ pub struct Heard {
 }
 
 /// Asks the workers about their clients.
-#[derive(Clone, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Surveyor {
     workers: Vec<mpsc::UnboundedSender<Command>>,
 }
