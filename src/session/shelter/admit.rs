@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::errands::{Errand, Plan, asks_coordinator};
+use super::errands::{Errand, Plan, asks_coordinator, honest};
 use super::groups::GroupKey;
 use super::{Job, Shelter};
 use crate::cluster::TopicRef;
@@ -11,7 +11,7 @@ use crate::protocol::produce::{self, Layout, Topic};
 use crate::session::in_flight::{Batches, InFlight, Kind, Owed};
 use crate::session::requests::Intent;
 use crate::session::{Close, CloseCause, Home, Moment, Observer, Session};
-use crate::wire::{Route, api};
+use crate::wire::{Api, Route, api};
 
 impl Session {
     pub(super) fn shelter_mut(&mut self) -> &mut Shelter {
@@ -73,6 +73,10 @@ impl Session {
         if is_down {
             return self.plan_for(frame, api_key, api_version, false, now);
         }
+        if self.is_stood_in_for() && Api::of(api_key).is_some_and(|row| row.route == Route::Node) {
+            // Who stands in would answer for itself.
+            return if self.identity.is_bound() { honest(frame, api_key, api_version, now) } else { Some(Plan::Node) };
+        }
         let shelter = self.shelter.as_ref()?;
         if shelter.groups.is_empty() || api_key == api::FIND_COORDINATOR || !asks_coordinator(api_key) {
             return None;
@@ -91,7 +95,7 @@ impl Session {
 
     /// A home that is gone, and a request that nothing here can be done for.
     pub(in crate::session) fn cannot_shelter(&self, api_key: i16) -> Option<Close> {
-        let bound = api::Api::of(api_key).is_none_or(|row| row.route == Route::Connection);
+        let bound = Api::of(api_key).is_none_or(|row| row.route == Route::Connection);
         (self.home == Home::Down && bound)
             .then(|| Close::new(CloseCause::BrokerClosed, format!("{} can only be answered by the broker that went", api::name(api_key))))
     }
