@@ -35,9 +35,15 @@ impl Kind {
     /// Whether the home upstream owes an answer.
     pub(super) fn awaits_home(self) -> bool {
         match self {
-            Kind::Forward | Kind::Announcement | Kind::Versions | Kind::Handshake | Kind::Token | Kind::Replay | Kind::Swallow | Kind::ProducerId | Kind::Resent => {
-                true
-            }
+            Kind::Forward
+            | Kind::Announcement
+            | Kind::Versions
+            | Kind::Handshake
+            | Kind::Token
+            | Kind::Replay
+            | Kind::Swallow
+            | Kind::ProducerId
+            | Kind::Resent => true,
             Kind::Sheltered | Kind::Ready => false,
         }
     }
