@@ -47,6 +47,7 @@ use requests::Quiet;
 use responses::Response;
 use sasl::Sasl;
 use shelter::Shelter;
+use shelter::farewell::Leaving;
 use stand_in::StandIn;
 
 /// What a session tells about the traffic that it carries. Called on the hot path: an implementation counts, it neither locks nor allocates.
@@ -159,6 +160,8 @@ pub struct Session {
     home_answered: bool,
     /// Another broker than the client means, while that is away.
     stand_in: Option<Box<StandIn>>,
+    /// The home of a client that nobody else can log in is gone.
+    leaving: Option<Box<Leaving>>,
     sasl: Sasl,
     identity: Identity,
     library: Library,
@@ -211,6 +214,7 @@ impl Session {
             home_was_lost: false,
             home_answered: false,
             stand_in: None,
+            leaving: None,
             sasl: Sasl::None,
             identity: Identity::default(),
             library: Library::default(),

@@ -230,7 +230,8 @@ impl Session {
             return false;
         }
         self.doubted = moment.now;
-        if !self.shelters(moment) && !(mends(moment.policy) && self.identity.is_under_way()) {
+        let may_go = self.shelters(moment) || (mends(moment.policy) && self.identity.is_under_way());
+        if !may_go {
             return false;
         }
         outbox.doubts_home = true;

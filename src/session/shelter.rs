@@ -17,7 +17,7 @@
 pub(super) mod admit;
 pub(super) mod detours;
 pub(super) mod errands;
-mod farewell;
+pub(super) mod farewell;
 pub(super) mod groups;
 pub(super) mod home;
 pub(super) mod lanes;

@@ -119,7 +119,8 @@ impl Session {
         }
         if frame_bytes > KEPT_BYTES_MAX {
             self.note_hindrance(Hindrance::LargeRequests);
-            return Ok(Guarded::Plain);
+            // Nobody is there any more to whom it could pass.
+            return self.end_in_sight().map_or(Ok(Guarded::Plain), Err);
         }
         // Who the client is has to be known whenever absorption begins.
         let is_login = matches!(peek.api_key, api::SASL_HANDSHAKE | api::SASL_AUTHENTICATE);

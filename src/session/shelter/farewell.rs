@@ -1,15 +1,29 @@
-//! The end of a client that nobody else can log in, when its home is gone: every request gets the honest answer that its API has, in its place, before the
-//! connection ends. So a client that does not retry gets a code that it knows, in place of a connection that breaks.
+//! The end of a client that nobody else can log in, when its home is gone: every request gets the honest answer that its API has, in its place, and so does
+//! what the client had sent before it could know; then the connection ends. So a client that does not retry gets a code that it knows, in place of a connection
+//! that breaks.
 //!
 //! **Invariant: honest.** Nothing is told as applied that no broker said was, and nothing as refused that may be in a log.
 
 use super::Job;
 use crate::session::in_flight::{InFlight, Kind};
-use crate::session::{Moment, Observer, Outbox, Session};
+use crate::session::{Close, Home, Moment, Observer, Outbox, Session};
+
+/// Why a session ends, and when at the latest.
+#[derive(Debug)]
+pub(in crate::session) struct Leaving {
+    close: Close,
+    until: u64,
+}
+
+/// How long a client is read at most that goes on sending, in nanoseconds: its answers reach it sooner.
+const LEAVING_MAX: u64 = 1_000_000_000;
 
 impl Session {
-    /// Answers what can be answered. The home is gone; the last `unwritten` bytes for it never left.
-    pub(super) fn say_farewell<O: Observer>(&mut self, unwritten: usize, moment: &Moment<'_, O>, outbox: &mut Outbox) {
+    /// Answers what can be answered; the last `unwritten` bytes for the home never left.
+    ///
+    /// # Errors
+    /// The session has to end at once: not everything could be answered.
+    pub(super) fn say_farewell<O: Observer>(&mut self, unwritten: usize, close: Close, moment: &Moment<'_, O>, outbox: &mut Outbox) -> Result<(), Close> {
         // Behind a request that has no answer here nothing can be answered in its place.
         let mute = |entry: &InFlight| match entry.owed.kind {
             Kind::Handshake | Kind::Token => true,
@@ -17,14 +31,50 @@ impl Session {
             Kind::Announcement | Kind::Versions | Kind::Replay | Kind::ProducerId | Kind::Resent | Kind::Sheltered | Kind::Ready => false,
         };
         let end = self.in_flight.iter().find(|entry| mute(entry)).map_or(u64::MAX, |entry| entry.owed.seq);
-        if self.take_in_flight(unwritten, end, moment, outbox).is_err() {
-            // What has an answer already is told still.
-            self.deliver(outbox);
-            return;
+        self.home = Home::Down;
+        let taken = self.take_in_flight(unwritten, end, moment, outbox);
+        self.give_up_before(end, moment);
+        self.deliver(outbox);
+        if taken.is_err() || self.doom.is_some() || !self.in_flight.is_empty() || self.request_left > 0 {
+            self.doom = None;
+            return Err(close);
         }
+        self.leaving = Some(Box::new(Leaving { close, until: moment.now + LEAVING_MAX }));
+        Ok(())
+    }
+
+    /// Gives what came since the home went its answers.
+    pub(super) fn answer_late<O: Observer>(&mut self, moment: &Moment<'_, O>) {
+        let Some(leaving) = &self.leaving else { return };
+        if moment.now >= leaving.until {
+            self.doom = Some(leaving.close.clone());
+        }
+        self.give_up_before(u64::MAX, moment);
+    }
+
+    /// Everything that the client has sent is read: it has an answer to all of it, or waits for one that cannot be given.
+    pub(super) fn leave_when_read(&mut self) {
+        if let Some(leaving) = &self.leaving
+            && self.in_flight.is_empty()
+        {
+            self.doom = Some(leaving.close.clone());
+        }
+    }
+
+    /// When a session that ends has to.
+    pub(super) fn next_leave(&self) -> Option<u64> {
+        self.leaving.as_ref().map(|leaving| leaving.until)
+    }
+
+    /// Why the session takes no more, when it is about to end.
+    pub(in crate::session) fn end_in_sight(&self) -> Option<Close> {
+        self.leaving.as_ref().map(|leaving| leaving.close.clone())
+    }
+
+    /// Gives up the calls up to the request with the number `end`, in their order, as far as there is an answer.
+    fn give_up_before<O: Observer>(&mut self, end: u64, moment: &Moment<'_, O>) {
         let open = |session: &Session| {
-            let shelter = session.shelter.as_ref()?;
-            let (seq, call) = shelter.calls.iter().find(|(seq, call)| !call.is_answered && **seq < end)?;
+            let (seq, call) = session.shelter.as_ref()?.calls.iter().find(|(seq, call)| !call.is_answered && **seq < end)?;
             Some((*seq, matches!(call.job, Job::Produce(_))))
         };
         while let Some((seq, is_produce)) = open(self) {
@@ -33,11 +83,9 @@ impl Session {
             } else {
                 self.give_up_errand(seq, moment);
             }
-            // One that its API has no answer for ends it.
-            if self.doom.take().is_some() {
-                break;
+            if self.doom.is_some() {
+                return; // Its API has no answer for that.
             }
         }
-        self.deliver(outbox);
     }
 }

@@ -113,8 +113,10 @@ impl Session {
         }
         if is_bound {
             self.tell(moment, Event::HomeLost);
-            self.say_farewell(unwritten, moment, outbox);
-            return Err(close);
+            outbox.to_home = Queue::default();
+            outbox.home_bytes_needed = 0;
+            self.response = Response::AtFrame;
+            return self.say_farewell(unwritten, close, moment, outbox);
         }
         let stuck = |entry: &InFlight| match entry.owed.kind {
             Kind::Handshake | Kind::Token => true,

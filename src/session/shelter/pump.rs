@@ -40,12 +40,13 @@ struct SentAs {
 impl Session {
     /// Whether anything is sheltered, or another broker stands in for the home's: then [`Session::pump`] must be called at every event, and at [`Session::next_look`].
     pub fn is_sheltering(&self) -> bool {
-        self.shelter.is_some() || self.is_away_from_home()
+        self.shelter.is_some() || self.leaving.is_some() || self.is_away_from_home()
     }
 
     /// Sends what can go now, ends what is over its time, and hands over the answers whose turn has come.
     pub fn pump<O: Observer>(&mut self, moment: &Moment<'_, O>, outbox: &mut Outbox) {
         self.seek_again(moment, outbox);
+        self.answer_late(moment);
         if self.shelter.is_none() {
             return;
         }
@@ -61,7 +62,7 @@ impl Session {
     /// The next moment at which [`Session::pump`] may have something to do.
     pub fn next_look(&self, now: u64) -> Option<u64> {
         let quiet = (self.quiet == Some(Quiet::ProducerId)).then_some(self.numbers.retry_at.max(now + 1_000_000));
-        let quiet = quiet.into_iter().chain(self.next_doubt(now)).chain(self.next_seek(now)).min();
+        let quiet = quiet.into_iter().chain(self.next_doubt(now)).chain(self.next_seek(now)).chain(self.next_leave()).min();
         let Some(shelter) = self.shelter.as_ref() else { return quiet };
         let open = shelter.calls.values().filter(|call| !call.is_answered);
         let next = open.clone().map(|call| call.deadline).min();

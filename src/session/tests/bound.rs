@@ -244,8 +244,7 @@ fn when_the_home_goes_everything_gets_the_answer_that_its_api_has_before_the_end
     let whole = desk.left_for_home().len();
     assert!(whole > 0);
     desk.client(&request(HEARTBEAT, 1, 5, &[0, 1, b'g', 0, 0, 0, 1, 0, 1, b'm'])).unwrap();
-    let close = desk.lose_home().unwrap_err();
-    assert_eq!(close.cause, CloseCause::BrokerReset);
+    desk.lose_home().unwrap();
     let told = desk.left_for_client();
     let told: Vec<&[u8]> = frames(&told).collect();
     assert_eq!(told[0], recorded(9, 19), "refused, and said so");
@@ -254,6 +253,36 @@ fn when_the_home_goes_everything_gets_the_answer_that_its_api_has_before_the_end
     assert!(told[2].windows(4).any(|bytes| bytes == b"gate"), "metadata from memory, with virtual brokers");
     assert_eq!(told[3], response(5, &[0, 0, 0, 0, 0, 16]));
     assert_eq!(told.len(), 4);
+
+    desk.client(&record(6, 1)).unwrap();
+    assert_eq!(desk.left_for_client(), recorded(6, 19), "sent before the client could know: as the one before it");
+    assert_eq!((desk.asked_of_home(), desk.outbox.dial), (vec![], false));
+    assert!(desk.session.take_doom().is_none());
+    desk.session.client_is_drained();
+    assert_eq!(desk.session.take_doom().map(|close| close.cause), Some(CloseCause::BrokerReset));
+}
+
+#[test]
+fn a_client_that_goes_on_sending_is_left_all_the_same() {
+    let mut desk = logged_in();
+    desk.lose_home().unwrap();
+    for id in 1..10 {
+        desk.client(&record(id, 1)).unwrap();
+        assert_eq!(desk.left_for_client(), recorded(id, 6));
+        desk.later(SECOND / 8);
+    }
+    assert_eq!(desk.session.take_doom().map(|close| close.cause), Some(CloseCause::BrokerReset));
+}
+
+#[test]
+fn behind_what_has_no_answer_here_nothing_is_answered() {
+    const OF_THE_FUTURE: i16 = 999;
+    let mut desk = logged_in();
+    desk.client(&[record(1, -1), request(OF_THE_FUTURE, 0, 2, b""), record(3, 1)].concat()).unwrap();
+    // What was refused would be sent again, if there were a way.
+    desk.home(&recorded(1, 19)).unwrap();
+    assert_eq!(desk.lose_home().unwrap_err().cause, CloseCause::BrokerReset);
+    assert_eq!(desk.left_for_client(), recorded(1, 19));
 }
 
 #[test]
@@ -262,7 +291,7 @@ fn what_may_be_in_the_log_when_the_home_goes_is_not_told_as_refused() {
         let mut desk = logged_in();
         desk.client(&record(1, -1)).unwrap();
         let reset = Close::new(CloseCause::BrokerReset, "");
-        desk.decide(|session, moment, outbox| session.home_lost(unwritten, reset, moment, outbox)).unwrap_err();
+        desk.decide(|session, moment, outbox| session.home_lost(unwritten, reset, moment, outbox)).unwrap();
         assert_eq!(desk.left_for_client(), recorded(1, code), "{unwritten} bytes never left");
     }
 }
