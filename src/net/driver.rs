@@ -454,7 +454,8 @@ where
         if self.context.draining.get() && nothing_to_write && self.session.is_at_rest() {
             return Err(Close::new(CloseCause::Shutdown, "nothing was in flight"));
         }
-        if nothing_to_write && self.session.is_away_from_home() {
+        // What is read of a request and not understood yet is none at rest.
+        if nothing_to_write && self.session.is_away_from_home() && self.from_client.bytes.is_empty() {
             return self.go_home();
         }
         Ok(())

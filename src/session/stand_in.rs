@@ -129,12 +129,13 @@ impl Session {
     pub(super) fn seek_again<O: Observer>(&mut self, moment: &Moment<'_, O>, outbox: &mut Outbox) {
         let deadline = self.login_deadline(moment);
         let Some(stand_in) = &mut self.stand_in else { return };
-        if stand_in.stage == Stage::Serving {
+        if stand_in.stage != Stage::Waiting {
+            // Each is dialled once before the next pause, and dialling has its own end.
             return;
         }
         if moment.now >= deadline {
             self.doom = Some(Close::new(CloseCause::BrokerUnreachable, "no broker could be reached for its login within guard.hold_lookup_max"));
-        } else if stand_in.stage == Stage::Waiting && stand_in.backoff.is_due(moment.now) {
+        } else if stand_in.backoff.is_due(moment.now) {
             stand_in.stage = Stage::Dialling;
             outbox.dial = true;
         }
@@ -148,12 +149,7 @@ impl Session {
     /// When [`Session::seek_again`] has something to do.
     pub(super) fn next_seek(&self, now: u64) -> Option<u64> {
         let stand_in = self.stand_in.as_ref()?;
-        let look_again = now + SEEK_AGAIN;
-        match stand_in.stage {
-            Stage::Waiting => Some(stand_in.backoff.until().clamp(now + 1_000_000, look_again)),
-            Stage::Dialling => Some(look_again),
-            Stage::Serving => None,
-        }
+        (stand_in.stage == Stage::Waiting).then(|| stand_in.backoff.until().max(now + 1_000_000))
     }
 
     /// The connection that was dialled is up.
@@ -183,9 +179,6 @@ impl Session {
         WayHome::Redial
     }
 }
-
-/// How often a login that waits is looked at when nothing else calls for it, in nanoseconds.
-const SEEK_AGAIN: u64 = 100_000_000;
 
 fn is_healthy(node_id: i32, view: &View) -> bool {
     view.brokers.get(&node_id).is_some_and(|broker| broker.listed && broker.reachable)

@@ -158,7 +158,7 @@ impl Session {
             self.drop_if_over(seq);
             return;
         }
-        self.tell(moment, Event::AbsorbedLoss { api_key });
+        self.tell_absorbed_loss(api_key, moment);
         if whole && !api::repeats_after_ambiguity(api_key, api_version) {
             self.give_up_errand(seq, moment);
         }

@@ -112,7 +112,6 @@ impl Session {
             return Err(close);
         }
         if is_bound {
-            self.tell(moment, Event::HomeLost);
             outbox.to_home = Queue::default();
             outbox.home_bytes_needed = 0;
             self.response = Response::AtFrame;
@@ -178,7 +177,7 @@ impl Session {
 
     fn take_request<O: Observer>(&mut self, owed: &Owed, whole: bool, moment: &Moment<'_, O>) -> Result<(), Close> {
         let Some(request) = self.entry_mut(owed.seq).and_then(|entry| entry.frame.clone()) else { return Ok(()) };
-        self.tell(moment, Event::AbsorbedLoss { api_key: owed.api_key });
+        self.tell_absorbed_loss(owed.api_key, moment);
         if owed.api_key == api::PRODUCE {
             let layout = produce::parse(&request).map_err(|error| Close::new(CloseCause::MalformedRequest, format!("Produce: {error}")))?;
             let call = self.produce_call(owed, &request, layout, moment);
@@ -205,6 +204,13 @@ impl Session {
                 CloseCause::BrokerClosed,
                 format!("{} was in flight and can only be answered by the broker that it went to", api::name(owed.api_key)),
             )),
+        }
+    }
+
+    /// A client that nobody else can log in loses its connection, too.
+    pub(super) fn tell_absorbed_loss<O: Observer>(&self, api_key: i16, moment: &Moment<'_, O>) {
+        if !self.identity.is_bound() {
+            self.tell(moment, Event::AbsorbedLoss { api_key });
         }
     }
 
