@@ -20,6 +20,9 @@ const MILLIS: u64 = 1_000_000;
 /// Longer than any trouble here: an error that reaches the client is one too many.
 const HOLD: Duration = Duration::from_secs(3600);
 
+/// REQUEST_TIMED_OUT: the record may be in the log.
+const MAY_BE_STORED: i16 = 7;
+
 /// Steps in which things happen; then everything is well again, and the rest must come to its end.
 const STEPS: usize = 220;
 
@@ -463,6 +466,10 @@ impl World {
             let is_numbered = matches!(self.kind, Kind::Scram { window: true, .. });
             if is_numbered && !(0..=self.client.connection).all(|connection| places(connection).is_sorted()) {
                 return Err(format!("partition {at} is not in the client's order: {values:?}"));
+            }
+            let refused = |told: &&Told| told.partition == at && told.code != 0 && told.code != MAY_BE_STORED && values.contains(&told.value);
+            if let Some(dishonest) = self.client.told.iter().find(refused).filter(|_| is_numbered) {
+                return Err(format!("told as refused and stored: {dishonest:?} in {values:?}"));
             }
             let missing = self.client.told.iter().find(|told| told.partition == at && told.code == 0 && !values.contains(&told.value));
             if let Some(missing) = missing {
