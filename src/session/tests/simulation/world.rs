@@ -67,6 +67,10 @@ impl World {
         let windows = if matches!(kind, Kind::Window(_) | Kind::Scram { window: true, .. }) { vec![WindowScope::default()] } else { Vec::new() };
         let mut brokers = Brokers::new();
         brokers.is_strict = kind == Kind::Idempotent;
+        if matches!(kind, Kind::Scram { .. }) {
+            // What moves elsewhere is of no interest for long.
+            brokers.refuses = 3;
+        }
         World {
             kind,
             dice: Dice(seed),
@@ -188,13 +192,13 @@ impl World {
         Ok(())
     }
 
-    /// The client connects to any virtual broker.
+    /// The client connects to the virtual broker of a leader, or to any.
     fn come_again(&mut self) {
         self.decide(|session, moment, _| session.abandon(moment));
         while let Some(connection) = self.connections.pop() {
             self.work_on(connection);
         }
-        let node = NODES[self.dice.below(NODES.len())];
+        let node = if self.dice.one_in(4) { NODES[self.dice.below(NODES.len())] } else { self.brokers.partitions[0].leader };
         self.session = Session::new(Some(node), self.dice.roll());
         self.outbox = Outbox::default();
         self.from_client.clear();
