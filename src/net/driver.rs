@@ -454,16 +454,15 @@ where
         if self.context.draining.get() && nothing_to_write && self.session.is_at_rest() {
             return Err(Close::new(CloseCause::Shutdown, "nothing was in flight"));
         }
-        // What is read of a request and not understood yet is none at rest.
-        if nothing_to_write && self.session.is_away_from_home() && self.from_client.bytes.is_empty() {
-            return self.go_home();
+        if self.session.is_away_from_home() {
+            return self.go_home(nothing_to_write && self.from_client.bytes.is_empty());
         }
         Ok(())
     }
 
     /// Another broker stood in for the home's, which may be back.
-    fn go_home(&mut self) -> Result<(), Close> {
-        match self.decide(|session, moment, _| session.way_home(moment.view)) {
+    fn go_home(&mut self, is_idle: bool) -> Result<(), Close> {
+        match self.decide(|session, moment, _| session.way_home(is_idle, moment)) {
             WayHome::Stay => Ok(()),
             WayHome::Leave(close) => Err(close),
             WayHome::Redial => {

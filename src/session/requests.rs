@@ -93,7 +93,7 @@ impl Session {
             moment.observer.paused(reason);
         }
         self.paused = pause;
-        pause.is_none() && self.waiting.is_none() && self.sasl != Sasl::Offered && self.is_quiet_over(moment.now)
+        pause.is_none() && self.waiting.is_none() && self.sasl != Sasl::Offered && !self.is_parting() && self.is_quiet_over(moment.now)
     }
 
     fn next_request<O: Observer>(&mut self, rest: &[u8], moment: &Moment<'_, O>, outbox: &mut Outbox) -> Result<Next, Close> {

@@ -11,6 +11,7 @@
 
 use super::in_flight::{InFlight, Kind};
 use super::pace::{Backoff, Pace};
+use super::shelter::farewell::PARTING;
 use super::shelter::home::hold_nanos;
 use super::{Close, CloseCause, Home, Moment, Observer, Outbox, Session};
 use crate::cluster::View;
@@ -27,6 +28,19 @@ pub(super) struct StandIn {
     tried: Vec<i32>,
     backoff: Backoff,
     pace: Pace,
+    parting: Parting,
+}
+
+/// Towards the end of a connection whose own broker is back.
+#[derive(Debug, Default)]
+struct Parting {
+    /// Since when that one is back; 0: it is away.
+    back_since: u64,
+    /// Since when nothing was asked, after so many requests; 0: something is.
+    rest_since: u64,
+    requests: u64,
+    /// Nothing more is taken from the client.
+    is_shut: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +65,7 @@ pub enum WayHome {
 
 impl StandIn {
     fn new(seed: u64) -> Self {
-        StandIn { node_id: None, stage: Stage::Waiting, tried: Vec::new(), backoff: Backoff::default(), pace: Pace::new(seed) }
+        StandIn { node_id: None, stage: Stage::Waiting, tried: Vec::new(), backoff: Backoff::default(), pace: Pace::new(seed), parting: Parting::default() }
     }
 
     /// The next one to be dialled: healthy, and not tried yet.
@@ -62,6 +76,28 @@ impl StandIn {
         candidates.get(at).copied()
     }
 }
+
+impl Parting {
+    /// Whether the client has had the time to read its last answer, and nothing of it is on its way. One that asks again at once, as a consumer does, is not
+    /// read any more after [`PATIENCE`].
+    fn is_over(&mut self, is_at_rest: bool, requests: u64, now: u64) -> bool {
+        if self.back_since == 0 {
+            self.back_since = now;
+        }
+        if !is_at_rest {
+            self.rest_since = 0;
+            return false;
+        }
+        if self.rest_since == 0 || self.requests != requests {
+            (self.rest_since, self.requests) = (now, requests);
+        }
+        self.is_shut |= now >= self.back_since + PATIENCE;
+        now >= self.rest_since + PARTING
+    }
+}
+
+/// How long a client goes on being served that never rests although its own broker is back, in nanoseconds.
+const PATIENCE: u64 = 1_000_000_000;
 
 impl Session {
     /// The node at the other end of the home's connection; `None`: it is not known which broker that is.
@@ -149,7 +185,12 @@ impl Session {
     /// When [`Session::seek_again`] has something to do.
     pub(super) fn next_seek(&self, now: u64) -> Option<u64> {
         let stand_in = self.stand_in.as_ref()?;
-        (stand_in.stage == Stage::Waiting).then(|| stand_in.backoff.until().max(now + 1_000_000))
+        let at = match (stand_in.stage, stand_in.parting.rest_since) {
+            (Stage::Waiting, _) => stand_in.backoff.until(),
+            (Stage::Dialling, _) | (Stage::Serving, 0) => return None,
+            (Stage::Serving, rest_since) => rest_since + PARTING,
+        };
+        Some(at.max(now + 1_000_000))
     }
 
     /// The connection that was dialled is up.
@@ -163,23 +204,35 @@ impl Session {
         }
     }
 
-    /// What a session does that is at rest and has nothing to write.
-    pub fn way_home(&mut self, view: &View) -> WayHome {
-        let is_back = self.node_id.is_some_and(|own| is_healthy(own, view));
-        let serves = self.stand_in.as_ref().is_some_and(|stand_in| stand_in.stage == Stage::Serving);
-        if !serves || !is_back || self.identity.is_under_way() || !self.is_at_rest() {
+    /// What a session does for which another broker stands in. `is_idle`: nothing is left to write, and nothing of a request has been read that is not understood.
+    pub fn way_home<O>(&mut self, is_idle: bool, moment: &Moment<'_, O>) -> WayHome {
+        let is_back = self.node_id.is_some_and(|own| is_healthy(own, moment.view));
+        let (may_go, is_bound, requests) =
+            (self.is_at_rest() && !self.identity.is_under_way() && (is_idle || self.is_parting()), self.identity.is_bound(), self.requests);
+        let Some(stand_in) = self.stand_in.as_mut().filter(|stand_in| stand_in.stage == Stage::Serving) else { return WayHome::Stay };
+        if !is_back {
+            stand_in.parting = Parting::default();
             return WayHome::Stay;
         }
-        if self.identity.is_bound() {
+        if !is_bound && may_go {
+            self.stand_in = None;
+            self.home = Home::Unwanted;
+            return WayHome::Redial;
+        }
+        if is_bound && stand_in.parting.is_over(may_go, requests, moment.now) {
             let node_id = self.node_id.unwrap_or(-1);
             return WayHome::Leave(Close::new(CloseCause::BrokerReturned, format!("node {node_id} is back, for which another stood in")));
         }
-        self.stand_in = None;
-        self.home = Home::Unwanted;
-        WayHome::Redial
+        WayHome::Stay
+    }
+
+    /// Whether nothing more is taken from the client, which is about to be sent to its own broker.
+    pub(super) fn is_parting(&self) -> bool {
+        self.stand_in.as_ref().is_some_and(|stand_in| stand_in.parting.is_shut)
     }
 }
 
-fn is_healthy(node_id: i32, view: &View) -> bool {
+/// Whether a broker is where clients look for it: named in the metadata, and answering.
+pub(super) fn is_healthy(node_id: i32, view: &View) -> bool {
     view.brokers.get(&node_id).is_some_and(|broker| broker.listed && broker.reachable)
 }

@@ -15,8 +15,9 @@ pub(in crate::session) struct Leaving {
     until: u64,
 }
 
-/// How long a client is read at most that goes on sending, in nanoseconds: its answers reach it sooner.
-const LEAVING_MAX: u64 = 1_000_000_000;
+/// Between the last answer and the connection's end, in nanoseconds: a client that finds both at once may throw the answer away (kafka-python does, in
+/// `BrokerConnection._recv`).
+pub(in crate::session) const PARTING: u64 = 50_000_000;
 
 impl Session {
     /// Answers what can be answered; the last `unwritten` bytes for the home never left.
@@ -39,7 +40,7 @@ impl Session {
             self.doom = None;
             return Err(close);
         }
-        self.leaving = Some(Box::new(Leaving { close, until: moment.now + LEAVING_MAX }));
+        self.leaving = Some(Box::new(Leaving { close, until: moment.now + PARTING }));
         Ok(())
     }
 
@@ -50,15 +51,6 @@ impl Session {
             self.doom = Some(leaving.close.clone());
         }
         self.give_up_before(u64::MAX, moment);
-    }
-
-    /// Everything that the client has sent is read: it has an answer to all of it, or waits for one that cannot be given.
-    pub(super) fn leave_when_read(&mut self) {
-        if let Some(leaving) = &self.leaving
-            && self.in_flight.is_empty()
-        {
-            self.doom = Some(leaving.close.clone());
-        }
     }
 
     /// When a session that ends has to.

@@ -195,7 +195,6 @@ impl Session {
 
     /// Everything that the client had sent was read, and the answers that it has not taken are none: it knows what was given up, and what comes is new.
     pub fn client_is_drained(&mut self) {
-        self.leave_when_read();
         let answered = self.in_flight.front().map_or(u64::MAX, |entry| entry.owed.seq - 1);
         let Some(shelter) = &mut self.shelter else { return };
         for lane in shelter.lanes.values_mut() {

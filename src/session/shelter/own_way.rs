@@ -12,6 +12,7 @@ use super::{Batch, Lane};
 use crate::cluster::{Leader, Leaders, View};
 use crate::guard::decide::{self, NOT_LEADER_OR_FOLLOWER, UNKNOWN_TOPIC_OR_PARTITION};
 use crate::session::in_flight::{Batches, Kind, Owed};
+use crate::session::stand_in::is_healthy;
 use crate::session::{Home, Moment, Observer, Outbox, Session};
 
 /// What becomes of the next batch of a lane that has one way only.
@@ -30,6 +31,8 @@ pub(super) fn own_way(lane: &Lane, batch: &Batch, is_first: bool, home: Option<i
     match lane.leader(&batch.partition, leaders) {
         Some(leader) if leader.node_id < 0 => OwnWay::As(lane.next(&batch.partition, is_first, leaders, view, now)),
         Some(leader) if Some(leader.node_id) == home => OwnWay::As(lane.next(&batch.partition, is_first, leaders, view, now)),
+        // It is away: another will be elected, which may be the home.
+        Some(leader) if home.is_some() && !is_healthy(leader.node_id, view) => OwnWay::As(Next::NoLeader),
         Some(_) if home.is_some() => OwnWay::Elsewhere,
         // Who leads, or who the home is, nobody knows: then its own word has to do.
         Some(_) | None if said_elsewhere => OwnWay::Elsewhere,
@@ -94,6 +97,7 @@ mod tests {
     use crate::cluster::TopicKey;
     use crate::cluster::leaders::{PartitionInfo, Topic};
     use crate::session::shelter::Stage;
+    use crate::session::tests::view;
 
     fn batch(last_error: i16) -> Batch {
         let partition = (TopicKey::Name("t".into()), 0);
@@ -109,6 +113,8 @@ mod tests {
 
     #[test]
     fn only_the_home_is_asked_again_and_a_leader_elsewhere_is_told_at_once() {
+        // Node 3 is away.
+        let view = view(&[(1, "b1", 1), (2, "b2", 2)]);
         let send = |node_id, epoch| OwnWay::As(Next::Send(Leader { node_id, epoch }));
         for (leaders, home, last_error, expected) in [
             (led_by(1), Some(1), 19, send(1, 3)),
@@ -116,13 +122,14 @@ mod tests {
             (led_by(-1), Some(1), 6, OwnWay::As(Next::NoLeader)),
             (led_by(2), Some(1), 6, OwnWay::Elsewhere),
             (led_by(2), Some(1), 0, OwnWay::Elsewhere),
+            (led_by(3), Some(1), 6, OwnWay::As(Next::NoLeader)),
             (led_by(2), None, 6, OwnWay::Elsewhere),
             (led_by(2), None, 19, send(-1, -1)),
             (Leaders::default(), Some(1), 6, OwnWay::Elsewhere),
             (Leaders::default(), Some(1), 19, send(1, -1)),
         ] {
             let batch = batch(last_error);
-            let way = own_way(&Lane::default(), &batch, true, home, &leaders, &View::default(), 1);
+            let way = own_way(&Lane::default(), &batch, true, home, &leaders, &view, 1);
             assert_eq!(way, expected, "home {home:?}, error {last_error}, {:?}", leaders.leader(batch.partition.0.as_ref(), 0));
         }
     }

@@ -257,8 +257,9 @@ fn when_the_home_goes_everything_gets_the_answer_that_its_api_has_before_the_end
     desk.client(&record(6, 1)).unwrap();
     assert_eq!(desk.left_for_client(), recorded(6, 19), "sent before the client could know: as the one before it");
     assert_eq!((desk.asked_of_home(), desk.outbox.dial), (vec![], false));
-    assert!(desk.session.take_doom().is_none());
-    desk.session.client_is_drained();
+    assert!(desk.session.take_doom().is_none(), "its answers are read first");
+    desk.now = desk.session.next_look(desk.now).unwrap();
+    desk.later(0);
     assert_eq!(desk.session.take_doom().map(|close| close.cause), Some(CloseCause::BrokerReset));
 }
 
@@ -269,7 +270,7 @@ fn a_client_that_goes_on_sending_is_left_all_the_same() {
     for id in 1..10 {
         desk.client(&record(id, 1)).unwrap();
         assert_eq!(desk.left_for_client(), recorded(id, 6));
-        desk.later(SECOND / 8);
+        desk.later(SECOND / 100);
     }
     assert_eq!(desk.session.take_doom().map(|close| close.cause), Some(CloseCause::BrokerReset));
 }
@@ -334,15 +335,39 @@ fn a_login_whose_broker_is_away_goes_to_another_until_that_is_back() {
 
         desk.client(&request(HEARTBEAT, 1, 2, b"")).unwrap();
         desk.view.brokers.get_mut(&1).unwrap().reachable = true;
-        assert_eq!(desk.decide(|session, moment, _| session.way_home(moment.view)), WayHome::Stay, "not in the middle of a request");
+        assert_eq!(desk.decide(|session, moment, _| session.way_home(true, moment)), WayHome::Stay, "not in the middle of a request");
         desk.home(&response(2, &[0; 6])).unwrap();
-        let way = desk.decide(|session, moment, _| session.way_home(moment.view));
+        let way = desk.decide(|session, moment, _| session.way_home(true, moment));
         if mechanism == "PLAIN" {
             assert_eq!((way, desk.session.home_node()), (WayHome::Redial, Some(1)));
         } else {
+            assert_eq!(way, WayHome::Stay, "its answer is read first");
+            desk.now = desk.session.next_look(desk.now).unwrap();
+            let way = desk.decide(|session, moment, _| session.way_home(true, moment));
             assert!(matches!(&way, WayHome::Leave(close) if close.cause == CloseCause::BrokerReturned), "{way:?}");
         }
     }
+}
+
+#[test]
+fn a_client_that_never_rests_is_sent_to_its_own_broker_all_the_same() {
+    let mut desk = desk();
+    desk.client(&handshake("SCRAM-SHA-256", 1, -1)).unwrap();
+    refuse(&mut desk).unwrap();
+    prove(&mut desk);
+    for id in 1..1000 {
+        desk.client(&request(HEARTBEAT, 1, id, b"")).unwrap();
+        if desk.asked_of_home().is_empty() {
+            desk.now += SECOND / 10;
+            let way = desk.decide(|session, moment, _| session.way_home(true, moment));
+            assert!(matches!(&way, WayHome::Leave(close) if close.cause == CloseCause::BrokerReturned), "{way:?}");
+            return;
+        }
+        desk.home(&response(id, &[0; 6])).unwrap();
+        desk.now += SECOND / 100;
+        assert_eq!(desk.decide(|session, moment, _| session.way_home(true, moment)), WayHome::Stay);
+    }
+    panic!("it is served for good");
 }
 
 #[test]

@@ -108,6 +108,7 @@ impl World {
         for node in NODES {
             self.brokers.up.insert(node, true);
         }
+        self.view.brokers.values_mut().for_each(|broker| broker.reachable = true);
         for _ in 0..6_000 {
             self.step(false)?;
             self.check()?;
@@ -268,8 +269,9 @@ impl World {
         if let Some(doom) = self.session.take_doom() {
             return self.end(doom);
         }
-        if self.outbox.to_home.is_empty() && self.session.is_away_from_home() {
-            match self.decide(|session, moment, _| session.way_home(moment.view)) {
+        if self.session.is_away_from_home() {
+            let is_idle = self.outbox.to_home.is_empty() && self.from_client.is_empty();
+            match self.decide(|session, moment, _| session.way_home(is_idle, moment)) {
                 WayHome::Stay => {}
                 WayHome::Leave(close) => return self.end(close),
                 WayHome::Redial => return Err("it dials in the name of a client that nobody else can log in".into()),

@@ -15,7 +15,7 @@ use crate::cache::{self, KafkaPython};
 use crate::cluster::Cluster;
 use crate::cluster::sasl::{BOB, LEEWARD};
 use crate::front::{Arm, Front};
-use crate::guard::{Journal, Read, Stored, Written, kinds, log};
+use crate::guard::{Blow, Journal, Read, Stored, Written, kinds, log};
 use crate::process::{Spec, Supervised};
 use crate::release::KAFKA_3_9_1;
 use crate::selection::{Selection, admit};
@@ -26,6 +26,7 @@ use crate::wire::Wire;
 
 const LOAD: &str = include_str!("../../guard/python/load.py");
 const PROOF: &str = include_str!("../../clients/python/scram.py");
+const TOO_FEW: &str = "too few replicas";
 const LIMIT: Duration = Duration::from_secs(60);
 /// For how long a broker refuses what it would have to acknowledge with too few replicas: well within what Leeward holds.
 const REFUSAL: Duration = Duration::from_secs(6);
@@ -42,7 +43,8 @@ fn clients_that_nobody_else_can_log_in_are_sheltered() {
     for arm in [Arm::Leeward, Arm::Direct] {
         let mut front = steps.must(&format!("{arm:?}: the front is there"), || front(arm, &cluster));
         outcomes.push(steps.must(&format!("{arm:?}: too few replicas for {REFUSAL:?}"), || too_few_replicas(arm, &front, &mut cluster)));
-        outcomes.push(steps.must(&format!("{arm:?}: the broker of a partition is restarted"), || a_restart(arm, &front, &mut cluster)));
+        outcomes.push(steps.must(&format!("{arm:?}: the broker of a partition is restarted"), || a_restart(arm, Blow::Term, &front, &mut cluster)));
+        outcomes.push(steps.must(&format!("{arm:?}: it crashes"), || a_restart(arm, Blow::Kill, &front, &mut cluster)));
         steps.run(&format!("{arm:?}: no client reached past Leeward"), || front.assert_no_leak());
         steps.run(&format!("{arm:?}: it ends gracefully"), || front.assert_graceful_end());
     }
@@ -89,21 +91,29 @@ fn too_few_replicas(arm: Arm, front: &Front, cluster: &mut Cluster) -> Outcome {
     clients.await_at_work();
     cluster.restart(follower);
     cluster.await_in_sync();
-    clients.finish(arm, "too few replicas", cluster, &topic, 1, Vec::new())
+    clients.finish(arm, TOO_FEW, cluster, &topic, 1, Vec::new())
 }
 
-/// The leader of a partition is stopped, others log in where it was, and it comes back.
-fn a_restart(arm: Arm, front: &Front, cluster: &mut Cluster) -> Outcome {
-    let topic = format!("restarted-{arm:?}").to_lowercase();
+/// The leader of a partition goes, others log in where it was, and it comes back.
+fn a_restart(arm: Arm, blow: Blow, front: &Front, cluster: &mut Cluster) -> Outcome {
+    let topic = format!("{blow:?}-{arm:?}").to_lowercase();
     create(cluster, &topic, 3, 2);
     let clients = Clients::start(front, cluster, &topic, 3, "1");
     clients.await_at_work();
     let leader = cluster.leader(&topic, 0);
-    cluster.stop(leader);
+    match blow {
+        Blow::Term => drop(cluster.stop(leader)),
+        Blow::Kill => cluster.kill(leader),
+    }
     let address = front.address(cluster, leader);
     let (scram, plain) = (log_in_away(&address, scram), log_in_away(&address, |wire| Ok(authenticate(wire, Login::Plain))));
     let told = |login: &Result<(Wire, String), String>| login.as_ref().map(|(_, told)| told.clone()).map_err(Clone::clone);
     let logins = vec![("SCRAM-SHA-256", told(&scram)), ("PLAIN", told(&plain))];
+    if blow == Blow::Kill {
+        // The controller has to notice by itself: until then there is no other leader.
+        until("another leader", LIMIT, || if cluster.leader(&topic, 0) == leader { Err("not yet".to_owned()) } else { Ok(()) });
+        std::thread::sleep(AT_WORK);
+    }
     cluster.restart(leader);
     cluster.await_in_sync();
     if let (Ok((mut scram, _)), Ok((mut plain, _))) = (scram, plain) {
@@ -113,7 +123,11 @@ fn a_restart(arm: Arm, front: &Front, cluster: &mut Cluster) -> Outcome {
         assert_eq!(groups.error_code, 0, "behind PLAIN the connection stays, and the broker itself answers");
     }
     std::thread::sleep(AT_WORK);
-    clients.finish(arm, "restart", cluster, &topic, 3, logins)
+    let story = match blow {
+        Blow::Term => "restart",
+        Blow::Kill => "crash",
+    };
+    clients.finish(arm, story, cluster, &topic, 3, logins)
 }
 
 /// A login at an address whose broker is away, and what the connection is good for then.
@@ -259,7 +273,7 @@ fn judge(outcomes: &[Outcome]) {
                 assert_eq!((written.lost, written.duplicates, written.disorder, written.unanswered), (0, 0, 0, 0), "{story}: {:?}", written.examples);
                 assert_eq!((read.missed, read.exceptions), (0, 0), "{story}");
                 assert!(logins.iter().all(|(_, login)| *login == Ok("3 brokers".to_owned())), "{story}: {logins:?}");
-                assert!(*story == "restart" || written.errors == 0, "{story}: {} errors", written.errors);
+                assert!(*story != TOO_FEW || written.errors == 0, "{story}: {} errors", written.errors);
             }
             // What is asked of Leeward is worth asking.
             Arm::Direct => {
