@@ -284,7 +284,7 @@ impl Session {
         if client_acks == 0 {
             owed.kind = Kind::Swallow;
         }
-        if intent.divides() || self.is_produce_in_trouble(frame) {
+        if intent.divides() || self.is_produce_in_trouble(frame, moment) {
             let layout = match intent.layout.take() {
                 Some(layout) => layout,
                 None => produce::parse(frame).map_err(malformed)?,

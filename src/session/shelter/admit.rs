@@ -20,8 +20,8 @@ impl Session {
     }
 
     /// Whether a Produce has to go by the lanes: its home is gone, or one of its partitions is in trouble or has moved.
-    pub(in crate::session) fn is_produce_in_trouble(&self, frame: &[u8]) -> bool {
-        if self.home == Home::Down {
+    pub(in crate::session) fn is_produce_in_trouble<O>(&self, frame: &[u8], moment: &Moment<'_, O>) -> bool {
+        if self.home == Home::Down || self.is_meant_for_another(frame, moment) {
             return true;
         }
         let Some(shelter) = self.shelter.as_ref().filter(|shelter| !shelter.lanes.is_empty()) else { return false };
@@ -31,6 +31,19 @@ impl Session {
             Some(Topic::Id(id)) => shelter.has_lane(TopicRef::Id(id), batch.partition),
             None => false,
         })
+    }
+
+    /// Whether another broker than the one that stands in leads one of its partitions: a refusal of this one would not prove that nobody appended it.
+    fn is_meant_for_another<O>(&self, frame: &[u8], moment: &Moment<'_, O>) -> bool {
+        if !self.identity.is_bound() || !self.is_stood_in_for() {
+            return false;
+        }
+        let Ok(layout) = produce::parse(frame) else { return false };
+        let leader = |batch: &produce::BatchLayout| match layout.topic(frame, batch)? {
+            Topic::Name(name) => moment.leaders.leader(TopicRef::Name(name), batch.partition),
+            Topic::Id(id) => moment.leaders.leader(TopicRef::Id(id), batch.partition),
+        };
+        layout.batches.iter().filter_map(leader).any(|leader| Some(leader.node_id) != self.home_node())
     }
 
     /// Takes in a Produce that does not go to the home.

@@ -350,6 +350,29 @@ fn a_login_whose_broker_is_away_goes_to_another_until_that_is_back() {
 }
 
 #[test]
+fn a_partition_whose_leader_is_away_waits_for_the_next_one() {
+    for (next, told) in [(3, 0), (2, 6)] {
+        let mut desk = desk();
+        desk.view.brokers.get_mut(&1).unwrap().listed = false;
+        desk.view.brokers.get_mut(&2).unwrap().reachable = false;
+        desk.client(&handshake("SCRAM-SHA-256", 1, -1)).unwrap();
+        refuse(&mut desk).unwrap();
+        prove(&mut desk);
+        desk.view.brokers.get_mut(&2).unwrap().reachable = true;
+        desk.client(&record(1, -1)).unwrap();
+        desk.later(SECOND);
+        assert_eq!((desk.asked_of_home(), desk.left_for_client()), (vec![], vec![]), "node 3 stands in, and node 1 led it last");
+        desk.leaders = led_by(next, 2);
+        desk.later(SECOND);
+        if told == 0 {
+            assert_eq!(desk.asked_of_home(), [(api::PRODUCE, 1)]);
+            desk.home(&recorded(1, 0)).unwrap();
+        }
+        assert_eq!((desk.asked_of_home(), desk.left_for_client()), (vec![], recorded(1, told)), "led by {next}");
+    }
+}
+
+#[test]
 fn a_client_that_never_rests_is_sent_to_its_own_broker_all_the_same() {
     let mut desk = desk();
     desk.client(&handshake("SCRAM-SHA-256", 1, -1)).unwrap();

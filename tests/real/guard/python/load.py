@@ -10,6 +10,8 @@ from kafka import KafkaConsumer, KafkaProducer
 # A client that fell behind goes on from now: a burst would be another load than the one asked for.
 BEHIND_MAX = 0.5
 SETTLE_SECONDS = 60
+# A poll whose time ends while 3.0.12 waits for its SyncGroup loses the assignment for good: longer than a member takes to join.
+POLL_MS = 5000
 
 
 class Journal:
@@ -59,7 +61,7 @@ def read(journal, args, settings):
     consumer = KafkaConsumer(args["topic"], group_id=args["row"], auto_offset_reset="earliest", **settings)
     while not os.path.exists(args["stop"]):
         try:
-            for record in (record for records in consumer.poll(timeout_ms=200).values() for record in records):
+            for record in (record for records in consumer.poll(timeout_ms=POLL_MS).values() for record in records):
                 journal.note("r", record.topic, record.partition, record.offset, record.value.decode())
         except Exception as error:
             journal.note("x", named(error))
