@@ -70,7 +70,7 @@ impl StandIn {
 
     /// The next one to be dialled: healthy, and not tried yet.
     fn next(&mut self, own: Option<i32>, view: &View) -> Option<i32> {
-        let healthy = |node_id: &i32| !self.tried.contains(node_id) && Some(*node_id) != own && is_healthy(*node_id, view);
+        let healthy = |node_id: &i32| !self.tried.contains(node_id) && Some(*node_id) != own && view.is_healthy(*node_id);
         let candidates: Vec<i32> = view.brokers.keys().copied().filter(healthy).collect();
         let at = usize::try_from(self.pace.jitter()).unwrap_or(0) % candidates.len().max(1);
         candidates.get(at).copied()
@@ -206,7 +206,7 @@ impl Session {
 
     /// What a session does for which another broker stands in. `is_idle`: nothing is left to write, and nothing of a request has been read that is not understood.
     pub fn way_home<O>(&mut self, is_idle: bool, moment: &Moment<'_, O>) -> WayHome {
-        let is_back = self.node_id.is_some_and(|own| is_healthy(own, moment.view));
+        let is_back = self.node_id.is_some_and(|own| moment.view.is_healthy(own));
         let (may_go, is_bound, requests) =
             (self.is_at_rest() && !self.identity.is_under_way() && (is_idle || self.is_parting()), self.identity.is_bound(), self.requests);
         let Some(stand_in) = self.stand_in.as_mut().filter(|stand_in| stand_in.stage == Stage::Serving) else { return WayHome::Stay };
@@ -230,9 +230,4 @@ impl Session {
     pub(super) fn is_parting(&self) -> bool {
         self.stand_in.as_ref().is_some_and(|stand_in| stand_in.parting.is_shut)
     }
-}
-
-/// Whether a broker is where clients look for it: named in the metadata, and answering.
-pub(super) fn is_healthy(node_id: i32, view: &View) -> bool {
-    view.brokers.get(&node_id).is_some_and(|broker| broker.listed && broker.reachable)
 }

@@ -12,7 +12,6 @@ use super::{Batch, Lane};
 use crate::cluster::{Leader, Leaders, View};
 use crate::guard::decide::{self, NOT_LEADER_OR_FOLLOWER, UNKNOWN_TOPIC_OR_PARTITION};
 use crate::session::in_flight::{Batches, Kind, Owed};
-use crate::session::stand_in::is_healthy;
 use crate::session::{Home, Moment, Observer, Outbox, Session};
 
 /// What becomes of the next batch of a lane that has one way only.
@@ -32,7 +31,7 @@ pub(super) fn own_way(lane: &Lane, batch: &Batch, is_first: bool, home: Option<i
         Some(leader) if leader.node_id < 0 => OwnWay::As(lane.next(&batch.partition, is_first, leaders, view, now)),
         Some(leader) if Some(leader.node_id) == home => OwnWay::As(lane.next(&batch.partition, is_first, leaders, view, now)),
         // It is away: another will be elected, which may be the home.
-        Some(leader) if home.is_some() && !is_healthy(leader.node_id, view) => OwnWay::As(Next::NoLeader),
+        Some(leader) if home.is_some() && !view.is_healthy(leader.node_id) => OwnWay::As(Next::NoLeader),
         Some(_) if home.is_some() => OwnWay::Elsewhere,
         // Who leads, or who the home is, nobody knows: then its own word has to do.
         Some(_) | None if said_elsewhere => OwnWay::Elsewhere,

@@ -244,6 +244,7 @@ fn when_the_home_goes_everything_gets_the_answer_that_its_api_has_before_the_end
     let whole = desk.left_for_home().len();
     assert!(whole > 0);
     desk.client(&request(HEARTBEAT, 1, 5, &[0, 1, b'g', 0, 0, 0, 1, 0, 1, b'm'])).unwrap();
+    desk.view.brokers.get_mut(&1).unwrap().reachable = false;
     desk.lose_home().unwrap();
     let told = desk.left_for_client();
     let told: Vec<&[u8]> = frames(&told).collect();
@@ -251,6 +252,9 @@ fn when_the_home_goes_everything_gets_the_answer_that_its_api_has_before_the_end
     assert_eq!(told[1], response(3, &[0, 0, 0, 0, 0, 16]));
     assert_eq!(told[2][4..8], [0, 0, 0, 4]);
     assert!(told[2].windows(4).any(|bytes| bytes == b"gate"), "metadata from memory, with virtual brokers");
+    // Topic "t", one partition: LEADER_NOT_AVAILABLE, index 0, no leader.
+    let leaderless = [b't', 0, 0, 0, 0, 1, 0, 5, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff];
+    assert!(told[2].windows(leaderless.len()).any(|bytes| bytes == leaderless), "its leader is away: {:?}", told[2]);
     assert_eq!(told[3], response(5, &[0, 0, 0, 0, 0, 16]));
     assert_eq!(told.len(), 4);
 
