@@ -101,12 +101,12 @@ mod tests {
     fn batch(last_error: i16) -> Batch {
         let partition = (TopicKey::Name("t".into()), 0);
         let (was_ambiguous, has_producer_id, numbered_here, needs_number) = (false, false, false, false);
-        Batch { partition, stage: Stage::Waiting, was_ambiguous, has_producer_id, numbered_here, needs_number, last_error }
+        Batch { partition, stage: Stage::Waiting, acks: -1, was_ambiguous, has_producer_id, numbered_here, needs_number, last_error }
     }
 
     fn led_by(node_id: i32) -> Leaders {
         let partition = PartitionInfo { leader: Leader { node_id, epoch: 3 }, last_leader: None, replicas: Vec::new(), isr: Vec::new() };
-        let topic = Topic { id: None, partitions: [(0, partition)].into(), min_insync_replicas: None };
+        let topic = Topic { partitions: [(0, partition)].into(), ..Topic::default() };
         Leaders { topics: [("t".into(), Arc::new(topic))].into(), ..Leaders::default() }
     }
 

@@ -35,7 +35,7 @@ fn recorded(id: i32, code: i16) -> Vec<u8> {
 fn led_by(node_id: i32, epoch: i32) -> Leaders {
     let leader = Leader { node_id, epoch };
     let partition = PartitionInfo { leader, last_leader: Some(Leader { node_id: 1, epoch: 1 }), replicas: vec![1, 2], isr: vec![1, 2] };
-    let topic = Topic { id: None, partitions: [(0, partition)].into(), min_insync_replicas: None };
+    let topic = Topic { partitions: [(0, partition)].into(), ..Topic::default() };
     Leaders { topics: [("t".into(), Arc::new(topic))].into(), ..Leaders::default() }
 }
 
