@@ -64,6 +64,10 @@
 //! coordinator, everything else by itself; all of it travels on detours, connections of the session to other brokers. [`guard::decide`] says for each batch
 //! what may be done with it, [`guard::deadline`] until when. Leaders come from [`control`], which asks the brokers, one question at a time, for what sessions
 //! wait for. When nothing is left the shelter goes, and the session is a plain wire again.
+//!
+//! A client that nobody else can log in (SCRAM, GSSAPI) has one way only, its home's connection: what is sent again takes a place in the ring there like any request,
+//! and its answer goes to the shelter. When that connection goes, everything gets its honest answer, and the session ends. A login whose broker is away goes to another
+//! one, which stands in until that one is back.
 
 pub mod admin;
 pub mod app;
