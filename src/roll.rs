@@ -9,9 +9,6 @@ mod commands;
 mod task;
 mod views;
 
-#[cfg(test)]
-mod tests;
-
 use std::path::PathBuf;
 use std::sync::Arc;
 

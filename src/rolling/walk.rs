@@ -228,7 +228,7 @@ impl Roll {
             return acts;
         }
         if self.legs.iter().all(|leg| leg.step == Step::Done) || self.is_ending && self.at_hand().is_none() {
-            self.end(&mut acts, now);
+            self.end(facts, &mut acts, now);
             return acts;
         }
         if self.settings.opens_window && !facts.is_window_open {
@@ -342,8 +342,13 @@ impl Roll {
         matches!(self.state, State::Aborted { .. } | State::Done)
     }
 
-    fn end(&mut self, acts: &mut Vec<Act>, now: Millis) {
-        acts.extend(self.window.take().map(Act::CloseWindow));
+    /// It is over only when its window is closed, so that no crash leaves that open.
+    fn end(&mut self, facts: &Facts<'_>, acts: &mut Vec<Act>, now: Millis) {
+        if let Some(id) = self.window.as_ref().filter(|_| facts.is_window_open) {
+            acts.push(Act::CloseWindow(id.clone()));
+            return;
+        }
+        self.window = None;
         self.state = if self.is_ending && self.legs.iter().any(|leg| leg.step != Step::Done) { State::Aborted { left: Vec::new() } } else { State::Done };
         self.ended = Some(now);
     }
