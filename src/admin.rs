@@ -20,6 +20,8 @@
 //! | `GET /v1/brokers/{id}/may-continue` | [`crate::rolling::resume::Return`] |
 //! | `GET`, `POST /v1/brokers/{id}/drain` | how far a drain is; begins one, or 409 with the preflight when it is dangerous |
 //! | `POST /v1/brokers/{id}/undrain` | begins to bring back what the drain has moved |
+//! | `GET /v1/roll` | [`crate::roll::api::RollStatus`]: the roll that goes on, or the last one |
+//! | `POST /v1/roll/start`, `pause`, `resume`, `abort` | the roll, or 409 with why not |
 //! | `GET /v1/audit?last=N` | the last entries of the audit file |
 
 mod access;
@@ -31,6 +33,7 @@ mod http;
 mod maintenance;
 pub mod readiness;
 pub mod report;
+mod roll;
 mod routes;
 pub mod status;
 
@@ -52,6 +55,7 @@ use crate::cluster::View;
 use crate::config::{Config, ConfigErrors};
 use crate::control::Operator;
 use crate::maintenance::MaintenanceHandle;
+use crate::roll::RollHandle;
 use crate::telemetry::Telemetry;
 
 /// What the endpoint reads, and where it sends commands.
@@ -63,6 +67,7 @@ pub struct AdminState {
     pub telemetry: Arc<Telemetry>,
     pub commands: mpsc::Sender<AdminCommand>,
     pub maintenance: MaintenanceHandle,
+    pub roll: RollHandle,
     pub operator: Operator,
     pub started: Started,
 }

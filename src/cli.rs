@@ -94,6 +94,7 @@ Examples:
   leeward cluster
   leeward broker may-stop 3 --wait
   leeward roll plan --from 2.1 --to 2.6
+  leeward roll start --reason \"upgrade to 4.3\" --wait
   leeward broker drain 3 --reason \"upgrade to 4.3\" --wait
   leeward reload
   leeward demo
@@ -122,7 +123,7 @@ enum Command {
     Cluster(cluster::ClusterArgs),
     /// Ask whether a broker may stop, and whether it is back.
     Broker(broker::BrokerArgs),
-    /// Plan the upgrade of a cluster, from one release of Kafka to another.
+    /// Restart the brokers one by one; plan the upgrade of a cluster from one release of Kafka to another.
     Roll(roll::RollArgs),
     /// Check, show and explain the configuration.
     Config(config::ConfigArgs),

@@ -7,6 +7,7 @@ pub mod drain;
 pub mod gate;
 pub mod resume;
 pub mod roster;
+pub mod walk;
 
 pub use census::{Census, Gap, Partition};
 pub use drain::{Draining, Drains};
