@@ -1,4 +1,5 @@
 //! `leeward roll` in front of the sandbox: the operator's commands ask this test to stop and start a broker.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic, and says where")]
 
 use std::collections::BTreeSet;
 use std::fs;
