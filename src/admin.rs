@@ -21,6 +21,8 @@
 //! | `GET /v1/brokers/{id}/rehearse` | [`crate::rolling::rehearsal::Rehearsal`]: what a restart of the broker would do now |
 //! | `GET`, `POST /v1/brokers/{id}/drain` | how far a drain is; begins one, or 409 with the preflight when it is dangerous |
 //! | `POST /v1/brokers/{id}/undrain` | begins to bring back what the drain has moved |
+//! | `GET /v1/roll` | [`crate::roll::api::RollStatus`]: the roll that goes on, or the last one |
+//! | `POST /v1/roll/start`, `pause`, `resume`, `abort` | the roll, or 409 with why not |
 //! | `GET /v1/audit?last=N` | the last entries of the audit file |
 
 mod access;
@@ -33,6 +35,7 @@ mod maintenance;
 pub mod readiness;
 mod rehearse;
 pub mod report;
+mod roll;
 mod routes;
 pub mod status;
 pub mod traffic;
@@ -56,6 +59,7 @@ use crate::config::{Config, ConfigErrors};
 use crate::control::Operator;
 use crate::maintenance::MaintenanceHandle;
 use crate::net::Surveyor;
+use crate::roll::RollHandle;
 use crate::telemetry::Telemetry;
 
 /// What the endpoint reads, and where it sends commands.
@@ -67,6 +71,7 @@ pub struct AdminState {
     pub telemetry: Arc<Telemetry>,
     pub commands: mpsc::Sender<AdminCommand>,
     pub maintenance: MaintenanceHandle,
+    pub roll: RollHandle,
     pub operator: Operator,
     pub surveyor: Surveyor,
     pub started: Started,

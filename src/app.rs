@@ -20,9 +20,10 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::{self, AdminCommand, AdminState, ListenerState, Readiness, Started};
 use crate::cluster::View;
 use crate::config::{Config, ConfigSource};
-use crate::control::Control;
+use crate::control::{Control, Operator};
 use crate::maintenance::{self, MaintenanceHandle};
 use crate::net::{Endpoint, Learn, Listeners, Pictures, Workers};
+use crate::roll;
 use crate::telemetry::Telemetry;
 use crate::telemetry::events::{Listening, ShutdownBegan, ShutdownEnded};
 use crate::telemetry::logs::LogControl;
@@ -121,7 +122,10 @@ impl App {
         let admin = listen(config.admin.listen, "the admin endpoint", "admin.listen").await?;
         let config = Arc::new(config);
         let (mut control, pictures, leaders) = Control::new(Arc::clone(&config), Arc::clone(&telemetry));
-        let (upkeep, maintenance, policies) = maintenance::open(Arc::clone(&config), pictures.clone(), leaders.clone(), Arc::new(control.operator()));
+        let cluster = Arc::new(control.operator());
+        let (upkeep, maintenance, policies) = maintenance::open(Arc::clone(&config), pictures.clone(), leaders.clone(), Arc::<Operator>::clone(&cluster));
+        let means = roll::Means { cluster, maintenance: maintenance.clone(), view: pictures.clone() };
+        let (rolls, roll) = roll::open(means);
         let for_sessions = Pictures { view: pictures.clone(), leaders, policy: policies };
         let (workers, heard) = Workers::start(metrics, &config.limits, config.upstream.connect_timeout, &for_sessions).map_err(system("threads"))?;
         let mut listeners = Listeners::new(workers.handles(), &config.limits, own_metrics);
@@ -136,6 +140,7 @@ impl App {
         Listening { endpoint: "bootstrap", address, node_id: None }.emit();
         control.start(heard.interested);
         tokio::spawn(upkeep.run(workers.surveyor(), Arc::clone(&telemetry)));
+        tokio::spawn(rolls.run());
 
         let (sender, commands) = mpsc::channel(ADMIN_COMMANDS_MAX);
         let view = Arc::new(ArcSwap::from_pointee(View::default()));
@@ -147,6 +152,7 @@ impl App {
             telemetry: Arc::clone(&telemetry),
             commands: sender,
             maintenance: maintenance.clone(),
+            roll,
             operator: control.operator(),
             surveyor: workers.surveyor(),
             started: Started { at: SystemTime::now(), instant: Instant::now() },

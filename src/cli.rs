@@ -97,6 +97,7 @@ Examples:
   leeward broker may-stop 3 --wait
   leeward rehearse broker 3
   leeward roll plan --from 2.1 --to 2.6
+  leeward roll start --reason \"upgrade to 4.3\" --wait
   leeward broker drain 3 --reason \"upgrade to 4.3\" --wait
   leeward reload
   leeward demo
@@ -127,7 +128,7 @@ enum Command {
     Broker(broker::BrokerArgs),
     /// Tell what the restart of a broker would do, before it happens.
     Rehearse(rehearse::RehearseArgs),
-    /// Plan the upgrade of a cluster, from one release of Kafka to another.
+    /// Restart the brokers one by one; plan the upgrade of a cluster from one release of Kafka to another.
     Roll(roll::RollArgs),
     /// Check, show and explain the configuration.
     Config(config::ConfigArgs),

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 pub use leaders::{Leader, Leaders, TopicKey, TopicRef};
 pub use membership::{Membership, Reported};
-pub use mend::{from_memory, mend};
+pub use mend::{from_memory, mend, without_absent_leaders};
 pub use ports::PortPlan;
 
 use crate::config::HostPort;
@@ -60,6 +60,11 @@ impl View {
     /// Whether a broker is away, or on its way.
     pub fn is_in_trouble(&self) -> bool {
         self.brokers.values().any(|broker| !broker.is_forgotten && (!broker.listed || !broker.reachable))
+    }
+
+    /// Whether a broker is where clients look for it: named in the metadata, and answering.
+    pub fn is_healthy(&self, node_id: i32) -> bool {
+        self.brokers.get(&node_id).is_some_and(|broker| broker.listed && broker.reachable)
     }
 
     /// The brokers that a session without a particular node may use as its home, best first.

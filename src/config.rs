@@ -91,9 +91,17 @@ pub struct Config {
     pub admin: Admin,
     pub limits: Limits,
     pub guard: Guard,
+    pub roll: Roll,
     pub state: State,
     pub runtime: Runtime,
     pub log: Log,
+}
+
+/// What a roll may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Roll {
+    /// Run the operator's commands.
+    pub allow_commands: bool,
 }
 
 /// The cluster that Leeward stands in front of.

@@ -17,6 +17,7 @@
 //! | [`net`] | io | listeners, threads, dialling, and the driver that does what sessions decide |
 //! | [`control`] | io | Leeward as a client of the cluster: versions, metadata, leaders, the next picture of the cluster |
 //! | [`maintenance`] | io | maintenance windows by toggle, schedule and detection, and drains; their state and audit file; publishes the policy |
+//! | [`roll`] | io | walks the brokers of a cluster one by one: drain, gate, stop, start, undrain; goes on after a crash |
 //! | [`admin`] | io | health, metrics, status and reload over HTTP; reads snapshots, sends commands |
 //! | [`app`] | io | `leeward run`: puts the parts together and takes them apart |
 //! | [`sandbox`] | | an embedded cluster for the demo and the tests: real protocol over real sockets |
@@ -64,6 +65,10 @@
 //! coordinator, everything else by itself; all of it travels on detours, connections of the session to other brokers. [`guard::decide`] says for each batch
 //! what may be done with it, [`guard::deadline`] until when. Leaders come from [`control`], which asks the brokers, one question at a time, for what sessions
 //! wait for. When nothing is left the shelter goes, and the session is a plain wire again.
+//!
+//! A client that nobody else can log in (SCRAM, GSSAPI) has one way only, its home's connection: what is sent again takes a place in the ring there like any request,
+//! and its answer goes to the shelter. When that connection goes, everything gets its honest answer, and the session ends. A login whose broker is away goes to another
+//! one, which stands in until that one is back.
 
 pub mod admin;
 pub mod app;
@@ -77,6 +82,7 @@ pub mod maintenance;
 pub mod net;
 pub mod protocol;
 pub mod releases;
+pub mod roll;
 pub mod rolling;
 pub mod sandbox;
 pub mod session;

@@ -27,12 +27,14 @@ use crate::cluster::{Leaders, View};
 use crate::config::Config;
 use crate::guard::time::{Millis, millis};
 use crate::guard::{Policy, Windows};
+use crate::rolling::drain::Phase;
+use crate::rolling::walk::Roll;
 use crate::rolling::{Draining, Drains};
 use api::{
     Audit, ClosedView, DrainAnswer, DrainRequest, DrainView, MaintenanceStatus, OffAnswer, OffRequest, OnAnswer, OnRequest, ScheduleAnswer, ScheduleRequest,
     ScheduleView, UndrainRequest, UnscheduleRequest, WindowView,
 };
-use cluster::Cluster;
+pub use cluster::Cluster;
 use drainer::Known;
 use preflight::Preflight;
 pub use store::Kept;
@@ -92,6 +94,7 @@ enum Command {
     Unschedule(UnscheduleRequest, Reply<ScheduleAnswer>),
     Preflight(Reply<Preflight>),
     Record(Happening, Reply<()>),
+    SaveRoll(Box<Roll>, Option<Happening>, Reply<()>),
     Broker(BrokerCommand),
 }
 
@@ -103,6 +106,7 @@ struct Snapshot {
     left_alone: BTreeSet<String>,
     brokers_away: Vec<i32>,
     drains: Arc<Drains>,
+    roll: Option<Roll>,
     /// What is known of drains that go on, and of the last one of each broker.
     known: BTreeMap<i32, Arc<Known>>,
 }
@@ -184,6 +188,21 @@ impl MaintenanceHandle {
         self.snapshot.load().is_window_open(now())
     }
 
+    /// Where the drain of a broker stands; `None`: it is not drained.
+    pub fn drain_phase(&self, node_id: i32) -> Option<Phase> {
+        self.snapshot.load().drains.get(node_id).map(|drain| drain.phase)
+    }
+
+    /// The roll that goes on, or the last one.
+    pub fn roll(&self) -> Option<Roll> {
+        self.snapshot.load().roll.clone()
+    }
+
+    /// Keeps a roll as it is now, and tells the audit file of it; it is on the disk when this is done.
+    pub async fn save_roll(&self, roll: Roll, told: Option<Happening>) -> Result<(), Refusal> {
+        self.ask(|reply| Command::SaveRoll(Box::new(roll), told, reply)).await
+    }
+
     /// Every drain that is not over.
     pub fn drains(&self) -> Arc<Drains> {
         Arc::clone(&self.snapshot.load().drains)
@@ -232,6 +251,11 @@ impl MaintenanceHandle {
             preflight: None,
         };
         read.map_err(|error| failed(&error))?.map_err(|error| failed(&error))
+    }
+
+    /// The settings, as they change.
+    pub fn configs(&self) -> watch::Receiver<Arc<Config>> {
+        self.config.subscribe()
     }
 
     /// Settings that may change while Leeward runs.

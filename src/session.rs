@@ -23,6 +23,7 @@ mod requests;
 mod responses;
 mod sasl;
 mod shelter;
+pub mod stand_in;
 mod watch;
 
 use std::collections::VecDeque;
@@ -35,6 +36,7 @@ pub use close::{Close, CloseCause};
 pub use departures::{Departed, Departures, Purpose};
 pub use outbox::Outbox;
 pub use shelter::detours::DetourId;
+pub use stand_in::WayHome;
 
 use crate::cluster::{Leaders, View};
 use crate::guard::deadline::Library;
@@ -47,6 +49,8 @@ use requests::Quiet;
 use responses::Response;
 use sasl::Sasl;
 use shelter::Shelter;
+use shelter::farewell::Leaving;
+use stand_in::StandIn;
 
 /// What a session tells about the traffic that it carries. Called on the hot path: an implementation counts, it neither locks nor allocates.
 pub trait Observer {
@@ -156,6 +160,12 @@ pub struct Session {
     home_backoff: Backoff,
     /// The home was lost and has not answered since.
     home_was_lost: bool,
+    /// The home's present connection has answered something.
+    home_answered: bool,
+    /// Another broker than the client means, while that is away.
+    stand_in: Option<Box<StandIn>>,
+    /// The home of a client that nobody else can log in is gone.
+    leaving: Option<Box<Leaving>>,
     sasl: Sasl,
     identity: Identity,
     library: Library,
@@ -209,6 +219,9 @@ impl Session {
             home: Home::Unwanted,
             home_backoff: Backoff::default(),
             home_was_lost: false,
+            home_answered: false,
+            stand_in: None,
+            leaving: None,
             sasl: Sasl::None,
             identity: Identity::default(),
             library: Library::default(),
@@ -318,6 +331,8 @@ impl Session {
 
     /// The connection to the home is up.
     pub fn home_up<O: Observer>(&mut self, moment: &Moment<'_, O>) {
+        self.home_answered = false;
+        self.stand_in_is_up();
         if std::mem::take(&mut self.home_was_lost) {
             self.tell(moment, Event::HomeBack);
         }
@@ -330,7 +345,8 @@ impl Session {
 
     /// Whether what happens to the home is kept from the client.
     fn shelters<O>(&self, moment: &Moment<'_, O>) -> bool {
-        moment.policy.absorbs() && !moment.policy.watch_only && self.sasl == Sasl::None && self.identity.can_detour()
+        let is_known = self.identity.can_detour() || self.identity.is_bound();
+        moment.policy.absorbs() && !moment.policy.watch_only && self.sasl == Sasl::None && is_known
     }
 
     fn tell<O: Observer>(&self, moment: &Moment<'_, O>, event: Event) {

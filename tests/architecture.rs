@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// In the order of `src/lib.rs`: a module may use those before it.
-const ORDER: [&str; 14] =
-    ["wire", "protocol", "config", "cluster", "releases", "guard", "rolling", "session", "telemetry", "net", "control", "maintenance", "admin", "app"];
+const ORDER: [&str; 15] =
+    ["wire", "protocol", "config", "cluster", "releases", "guard", "rolling", "session", "telemetry", "net", "control", "maintenance", "roll", "admin", "app"];
 
 const PURE: [&str; 7] = ["wire", "protocol", "cluster", "releases", "guard", "rolling", "session"];
 

@@ -12,7 +12,7 @@ use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter};
 
 use super::handlers::{self, BODY_BYTES_MAX, refuse};
-use super::{AdminState, access, brokers, drain, maintenance, rehearse, report};
+use super::{AdminState, access, brokers, drain, maintenance, rehearse, report, roll};
 
 /// Every path. What changes something is never a GET; what is added here stands in `config/openapi.json` too.
 pub(super) fn table() -> Vec<Route> {
@@ -37,6 +37,11 @@ pub(super) fn table() -> Vec<Route> {
         Route::at("/v1/brokers/{id}/rehearse").get(rehearse::status),
         Route::at("/v1/brokers/{id}/drain").get(drain::status).post(drain::drain),
         Route::at("/v1/brokers/{id}/undrain").post(drain::undrain),
+        Route::at("/v1/roll").get(roll::status),
+        Route::at("/v1/roll/start").post(roll::start),
+        Route::at("/v1/roll/pause").post(roll::pause),
+        Route::at("/v1/roll/resume").post(roll::resume),
+        Route::at("/v1/roll/abort").post(roll::abort),
         Route::at("/v1/audit").get(maintenance::audit),
     ]
 }

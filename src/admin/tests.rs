@@ -163,6 +163,7 @@ async fn start_configured(directory: &std::path::Path, more: &str, reply: fn() -
         readiness: Arc::default(),
         telemetry,
         commands,
+        roll: roll_of(&maintenance, operator.clone()),
         maintenance,
         operator,
         surveyor: Surveyor::default(),
@@ -173,6 +174,13 @@ async fn start_configured(directory: &std::path::Path, more: &str, reply: fn() -
     let shutdown = CancellationToken::new();
     let server = tokio::spawn(serve(listener, router(state.clone()), shutdown.clone()));
     Running { address, state, shutdown, server, views, policy }
+}
+
+fn roll_of(maintenance: &MaintenanceHandle, operator: Operator) -> RollHandle {
+    let view = watch::channel(Arc::new(View::default())).1;
+    let (rolls, roll) = crate::roll::open(crate::roll::Means { cluster: Arc::new(operator), maintenance: maintenance.clone(), view });
+    tokio::spawn(rolls.run());
+    roll
 }
 
 async fn start(reply: fn() -> Result<Reloaded, ConfigErrors>) -> Running {

@@ -93,7 +93,7 @@ struct MayContinue {
 
 /// [`Guarantee`] as an argument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Promise {
+pub(super) enum Promise {
     /// Every partition keeps a leader, acks=all goes on being written, and nothing acknowledged with it can be lost
     Strict,
     /// Every partition with more than one replica keeps a leader

@@ -75,6 +75,11 @@ impl ReportArgs {
     }
 }
 
+/// A report by broker, for whoever ends something with it.
+pub(super) fn in_short(report: &Report, paint: super::output::Paint) -> String {
+    text::report(report, By::Broker, paint)
+}
+
 fn episode(text: &str) -> Result<String, String> {
     if text == "last" || text.parse::<u64>().is_ok() { Ok(text.to_owned()) } else { Err("say \"last\", or a number of leeward report --list".to_owned()) }
 }

@@ -28,23 +28,50 @@ const INTERNAL_TOPICS: [&str; 3] = ["__consumer_offsets", "__transaction_state",
 /// - A partition without a leader that had one keeps the last: its virtual broker holds what comes.
 /// - A broker that has just started and does not know a topic yet, or an old leader of it, is told better.
 pub fn mend(version: i16, frame: &Bytes, leaders: &Leaders, view: &View) -> Option<Bytes> {
-    let bytes = frame.slice(LENGTH_BYTES.min(frame.len())..);
-    let header = ResponseHeader::parse(&bytes, api::METADATA, version).ok()?;
-    let mut body = bytes.slice(header.body.min(bytes.len())..);
-    schema::check_response(api::METADATA, version, &body).ok()?;
-    let mut response = MetadataResponse::decode(&mut body, version).ok()?;
+    let (header, mut response) = decoded(version, frame)?;
     let mut is_mended = add_brokers(&mut response, view);
     let in_trouble = view.is_in_trouble();
     for topic in &mut response.topics {
         is_mended |= mend_topic(topic, leaders, view, in_trouble);
     }
-    if !is_mended {
+    if is_mended { encoded(&header, &response, version) } else { None }
+}
+
+/// The response in `frame`, with no leader where that is away; `None`: as it is.
+///
+/// For a client that nobody else can log in: what it sends to the virtual broker of a leader that is away nobody can bring to the next one, so it keeps it until there
+/// is one. Every client takes LEADER_NOT_AVAILABLE of a partition for "ask again".
+pub fn without_absent_leaders(version: i16, frame: &Bytes, view: &View) -> Option<Bytes> {
+    if !view.is_in_trouble() {
         return None;
     }
-    let mut out = BytesMut::with_capacity(frame.len() + 256);
+    let (header, mut response) = decoded(version, frame)?;
+    let mut is_changed = false;
+    for partition in response.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
+        if *partition.leader_id >= 0 && !view.is_healthy(*partition.leader_id) {
+            partition.error_code = LEADER_NOT_AVAILABLE;
+            partition.leader_id = BrokerId(-1);
+            is_changed = true;
+        }
+    }
+    if is_changed { encoded(&header, &response, version) } else { None }
+}
+
+/// What stands before the body, its length field excluded, and the body.
+fn decoded(version: i16, frame: &Bytes) -> Option<(Bytes, MetadataResponse)> {
+    let bytes = frame.slice(LENGTH_BYTES.min(frame.len())..);
+    let header = ResponseHeader::parse(&bytes, api::METADATA, version).ok()?;
+    let mut body = bytes.slice(header.body.min(bytes.len())..);
+    schema::check_response(api::METADATA, version, &body).ok()?;
+    let response = MetadataResponse::decode(&mut body, version).ok()?;
+    Some((bytes.slice(..header.body.min(bytes.len())), response))
+}
+
+fn encoded(header: &Bytes, response: &MetadataResponse, version: i16) -> Option<Bytes> {
+    let mut out = BytesMut::with_capacity(1024);
     out.put_i32(0);
-    out.put_slice(bytes.get(..header.body)?);
-    finished(out, &response, version)
+    out.put_slice(header);
+    finished(out, response, version)
 }
 
 /// An answer to the Metadata request in `frame` out of what is known, for when no broker answers: an error in its place has an empty list of brokers, and

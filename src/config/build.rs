@@ -9,7 +9,9 @@ use super::error::{ConfigError, ConfigErrors};
 use super::keys::{Key, Preset};
 use super::raw::{Located, Raw};
 use super::value::{Found, Value};
-use super::{Absorb, Admin, Config, Guard, Limits, Listen, Log, LogFormat, Runtime, SaslPlain, State, Token, Tokens, Upstream, VirtualBrokers, ZooKeeperAt};
+use super::{
+    Absorb, Admin, Config, Guard, Limits, Listen, Log, LogFormat, Roll, Runtime, SaslPlain, State, Token, Tokens, Upstream, VirtualBrokers, ZooKeeperAt,
+};
 
 /// The configuration, or everything that is wrong with it.
 pub(super) fn build(raw: Raw) -> Result<Config, ConfigErrors> {
@@ -19,12 +21,13 @@ pub(super) fn build(raw: Raw) -> Result<Config, ConfigErrors> {
     let admin = admin(&mut reader);
     let limits = limits(&mut reader);
     let guard = guard(&mut reader);
+    let roll = reader.flag("roll.allow_commands").map(|allow_commands| Roll { allow_commands });
     let state = reader.text("state.directory").map(|directory| State { directory: PathBuf::from(directory) });
     let workers = reader.number("runtime.workers");
     let log = log(&mut reader);
-    let whole = upstream.zip(listen).zip(admin).zip(limits).zip(guard).zip(state).zip(workers).zip(log);
-    let config = whole.map(|(((((((upstream, listen), admin), limits), guard), state), workers), log)| {
-        let config = Config { upstream, listen, admin, limits, guard, state, runtime: Runtime { workers }, log };
+    let whole = upstream.zip(listen).zip(admin).zip(limits).zip(guard).zip(roll).zip(state).zip(workers).zip(log);
+    let config = whole.map(|((((((((upstream, listen), admin), limits), guard), roll), state), workers), log)| {
+        let config = Config { upstream, listen, admin, limits, guard, roll, state, runtime: Runtime { workers }, log };
         conflicts::find(&config, &mut reader);
         config
     });

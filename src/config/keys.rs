@@ -400,6 +400,14 @@ pub const KEYS: &[Key] = &[
         reason: "In a rolling restart the next broker goes within a minute as a rule; so it stays one window.",
     },
     Key {
+        path: "roll.allow_commands",
+        kind: Kind::Flag,
+        preset: Preset::Toml("false"),
+        applies: Applies::Now,
+        meaning: "Whether a roll may run commands that stop and start brokers (leeward roll start --stop-cmd, --start-cmd).",
+        reason: "Whoever may change things at the admin endpoint could run anything as the user that Leeward runs as.",
+    },
+    Key {
         path: "state.directory",
         kind: Kind::Text,
         preset: Preset::Toml("\"leeward-state\""),

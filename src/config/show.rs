@@ -119,6 +119,7 @@ impl Config {
             "guard.window_default" => Value::Duration(self.guard.window_default),
             "guard.detect" => Value::Flag(self.guard.detect),
             "guard.detect_window" => Value::Duration(self.guard.detect_window),
+            "roll.allow_commands" => Value::Flag(self.roll.allow_commands),
             "guard.detect_quiet" => Value::Duration(self.guard.detect_quiet),
             "state.directory" => Value::Text(self.state.directory.display().to_string()),
             "runtime.workers" => number(self.runtime.workers),

@@ -230,6 +230,7 @@ const OTHER: &[(&str, &str)] = &[
     ("guard.detect", "true"),
     ("guard.detect_window", "\"10m\""),
     ("guard.detect_quiet", "\"5m\""),
+    ("roll.allow_commands", "true"),
     ("state.directory", "\"/var/lib/leeward\""),
     ("runtime.workers", "1024"),
     ("log.format", "\"json\""),

@@ -14,6 +14,7 @@ use super::api::{Audit, AuditEntry};
 use crate::guard::Windows;
 use crate::guard::time::{Millis, rfc3339};
 use crate::rolling::Drains;
+use crate::rolling::walk::Roll;
 
 /// The layout of `state.json`.
 const VERSION: u32 = 1;
@@ -29,6 +30,9 @@ struct State {
     /// Files of before there were drains have none; neither have those that hold none, so that a Leeward of then reads them.
     #[serde(default, skip_serializing_if = "Drains::is_empty")]
     drains: Drains,
+    /// The same holds for files of before there were rolls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    roll: Option<Roll>,
 }
 
 /// What is kept of maintenance.
@@ -36,6 +40,8 @@ struct State {
 pub(super) struct Contents {
     pub(super) windows: Windows,
     pub(super) drains: Drains,
+    /// The roll that goes on, or the last one.
+    pub(super) roll: Option<Roll>,
 }
 
 /// Whether the state outlives a restart.
@@ -164,7 +170,7 @@ impl Store {
         };
         let problem = match serde_json::from_slice::<Version>(&text) {
             Ok(Version { version: VERSION }) => match serde_json::from_slice::<State>(&text) {
-                Ok(State { windows, drains, .. }) => return Ok(Contents { windows, drains }),
+                Ok(State { version: _, windows, drains, roll }) => return Ok(Contents { windows, drains, roll }),
                 Err(error) => format!("it is damaged ({error})"),
             },
             Ok(Version { version }) => format!("it has version {version}, which this Leeward does not know"),
@@ -184,8 +190,8 @@ impl Store {
     /// Another file first, which takes the place of the old one when all of it is on the disk.
     fn replace(&self, contents: &Contents) -> Result<(), StoreError> {
         let (path, temporary) = (self.state_file(), self.directory.join("state.json.new"));
-        let Contents { windows, drains } = contents.clone();
-        let state = State { version: VERSION, windows, drains };
+        let Contents { windows, drains, roll } = contents.clone();
+        let state = State { version: VERSION, windows, drains, roll };
         let text = serde_json::to_vec_pretty(&state).map_err(|error| at("cannot encode", &path)(error.into()))?;
         let mut file = File::create(&temporary).map_err(at("cannot write", &temporary))?;
         file.write_all(&text).and_then(|()| file.sync_all()).map_err(at("cannot write", &temporary))?;

@@ -26,6 +26,7 @@ use crate::guard::windows::{Change, Coverage, Limits, Opening, Origin, Schedule,
 use crate::guard::{Detection, Policy, Windows};
 use crate::net::Surveyor;
 use crate::rolling::drain::Phase;
+use crate::rolling::walk::Roll;
 use crate::rolling::{Draining, Drains};
 use crate::telemetry::Telemetry;
 use crate::telemetry::events::MaintenanceChanged;
@@ -52,6 +53,7 @@ const UNNAMED: &str = "unnamed (HTTP)";
 pub struct Maintenance {
     windows: Windows,
     drains: Arc<Drains>,
+    roll: Option<Roll>,
     known: BTreeMap<i32, Arc<Known>>,
     detection: Detection,
     /// `None` only while the disk is being written.
@@ -91,12 +93,13 @@ impl Maintenance {
     ) -> (Self, watch::Receiver<Arc<Policy>>) {
         let (policy, policies) = watch::channel(Arc::new(Policy::default()));
         let Pictures { view, leaders, cluster, draining } = pictures;
-        let Contents { windows, drains } = contents;
+        let Contents { windows, drains, roll } = contents;
         let drains = Arc::new(drains);
         let mut maintenance = Maintenance {
             windows,
             kept_drains: watch::Sender::new(Arc::clone(&drains)),
             drains,
+            roll,
             known: BTreeMap::new(),
             detection: Detection::default(),
             store: Some(store),
@@ -171,6 +174,7 @@ impl Maintenance {
             Command::Unschedule(request, reply) => answer(reply, self.unschedule(request).await),
             Command::Preflight(reply) => answer(reply, Ok(self.preflight().await)),
             Command::Record(happening, reply) => answer(reply, self.written(happening).await),
+            Command::SaveRoll(roll, told, reply) => answer(reply, self.commit_roll(*roll, told).await),
             Command::Broker(command) => self.on_broker(command).await,
         }
     }
@@ -331,15 +335,22 @@ impl Maintenance {
 
     /// Puts `windows` in force once they are written down; with `anyway` also when they cannot be.
     async fn commit(&mut self, windows: Windows, entries: Vec<AuditEntry>, anyway: bool) -> Result<(), Refusal> {
-        let contents = Contents { windows, drains: Drains::clone(&self.drains) };
+        let contents = Contents { windows, drains: Drains::clone(&self.drains), roll: self.roll.clone() };
         self.write(contents, entries, anyway, "let Leeward write into state.directory; a window alone can be opened without it with --force (\"force\": true)")
             .await
     }
 
     /// As [`Maintenance::commit`], for drains.
     async fn commit_drains(&mut self, drains: Drains, entries: Vec<AuditEntry>, anyway: bool) -> Result<(), Refusal> {
-        let contents = Contents { windows: self.windows.clone(), drains };
+        let contents = Contents { windows: self.windows.clone(), drains, roll: self.roll.clone() };
         self.write(contents, entries, anyway, "let Leeward write into state.directory").await
+    }
+
+    /// As [`Maintenance::commit`], for the roll.
+    async fn commit_roll(&mut self, roll: Roll, told: Option<Happening>) -> Result<(), Refusal> {
+        let contents = Contents { windows: self.windows.clone(), drains: Drains::clone(&self.drains), roll: Some(roll) };
+        let entries = told.into_iter().map(happened).collect();
+        self.write(contents, entries, false, "let Leeward write into state.directory").await
     }
 
     async fn write(&mut self, contents: Contents, entries: Vec<AuditEntry>, anyway: bool, hint: &str) -> Result<(), Refusal> {
@@ -356,7 +367,7 @@ impl Maintenance {
                 preflight: None,
             }),
             Ok(()) | Err(_) => {
-                self.windows = contents.windows;
+                (self.windows, self.roll) = (contents.windows, contents.roll);
                 if *self.drains != contents.drains {
                     self.drains = Arc::new(contents.drains);
                 }
@@ -367,8 +378,7 @@ impl Maintenance {
     }
 
     async fn written(&mut self, happening: Happening) -> Result<(), Refusal> {
-        let Happening { who, what, why, before, after, result } = happening;
-        let entry = entry(now(), &named(who), what, &why, before, after, &result);
+        let entry = happened(happening);
         self.with_store(move |store| store.record(&[entry])).await.map_err(|error| Refusal {
             kind: RefusalKind::Storage,
             error: format!("it could not be written down: {error}"),
@@ -417,7 +427,7 @@ impl Maintenance {
                 self.draining.send_replace(Arc::new(draining));
             }
         }
-        self.snapshot.store(Arc::new(Snapshot { windows, kept, left_alone, brokers_away, drains, known }));
+        self.snapshot.store(Arc::new(Snapshot { windows, kept, left_alone, brokers_away, drains, known, roll: self.roll.clone() }));
     }
 
     fn tell_ledger(&mut self) {
@@ -493,6 +503,11 @@ fn entry_of(change: &Change, now: Millis) -> AuditEntry {
 
 fn answer<T>(reply: Reply<T>, result: Result<T, Refusal>) {
     let _ = reply.send(result);
+}
+
+fn happened(happening: Happening) -> AuditEntry {
+    let Happening { who, what, why, before, after, result } = happening;
+    entry(now(), &named(who), what, &why, before, after, &result)
 }
 
 fn named(author: Option<String>) -> String {

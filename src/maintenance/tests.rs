@@ -158,7 +158,7 @@ fn windows() -> Windows {
 }
 
 fn contents() -> Contents {
-    Contents { windows: windows(), drains: Drains::default() }
+    Contents { windows: windows(), drains: Drains::default(), roll: None }
 }
 
 fn entry(what: &str) -> AuditEntry {

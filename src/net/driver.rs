@@ -26,7 +26,7 @@ use super::listeners::Endpoint;
 use super::pool::Buffer;
 use super::worker::{Learned, WorkerContext};
 use crate::session::outbox::Queue;
-use crate::session::{Close, CloseCause, Moment, Observer, Outbox, Pause, Session, Waiting};
+use crate::session::{Close, CloseCause, Moment, Observer, Outbox, Pause, Session, Waiting, WayHome};
 use crate::telemetry::{Side, WorkerMetrics};
 use detours::Links;
 
@@ -74,7 +74,6 @@ struct Stuck {
 /// One client's connection with everything that belongs to it.
 pub(super) struct Driver<C, H> {
     context: Rc<WorkerContext>,
-    endpoint: Endpoint,
     dial: Dial<H>,
     session: Session,
     outbox: Outbox,
@@ -114,7 +113,6 @@ where
         let now = context.now();
         Driver {
             context,
-            endpoint,
             dial,
             session: Session::new(endpoint.node_id(), fastrand::u64(..)),
             outbox: Outbox::default(),
@@ -205,7 +203,7 @@ where
             if let Some(doom) = self.session.take_doom() {
                 return Err(doom);
             }
-            if !moved {
+            if !moved && !self.outbox.dial {
                 self.settle_buffers();
                 self.tell_in_flight();
                 self.tell_held();
@@ -219,6 +217,10 @@ where
     }
 
     fn poll_dial(&mut self, cx: &mut Context<'_>) -> Result<bool, Close> {
+        if std::mem::take(&mut self.outbox.dial) {
+            let endpoint = self.session.home_node().map_or(Endpoint::Bootstrap, Endpoint::Node);
+            self.home = Home::Dialing((self.dial)(&self.context, endpoint));
+        }
         let Home::Dialing(dialing) = &mut self.home else { return Ok(false) };
         match dialing.as_mut().poll(cx) {
             Poll::Pending => Ok(false),
@@ -238,17 +240,10 @@ where
         let unwritten = match self.home {
             // Not even what a socket would have taken.
             Home::Idle | Home::Dialing(_) => usize::MAX,
-            Home::Up(_) => {
-                self.context.metrics.upstream_closed();
-                self.context.metrics.home_closed(self.home_node);
-                self.outbox.to_home.len()
-            }
+            Home::Up(_) => self.outbox.to_home.len(),
         };
         self.context.metrics.sent(self.home_node, &self.session.take_lost_departures(unwritten));
-        self.home = Home::Idle;
-        self.home_broken = false;
-        self.stuck.home = 0;
-        self.from_home.bytes.clear();
+        self.drop_home();
         self.decide(|session, moment, outbox| session.home_lost(unwritten, close, moment, outbox))?;
         Ok(true)
     }
@@ -373,9 +368,6 @@ where
         let understood = self.decide(|session, moment, outbox| session.on_client_bytes(&mut buffer, moment, outbox));
         self.from_client.bytes = buffer;
         understood?;
-        if std::mem::take(&mut self.outbox.dial) {
-            self.home = Home::Dialing((self.dial)(&self.context, self.endpoint));
-        }
         Ok(())
     }
 
@@ -475,7 +467,33 @@ where
         if self.context.draining.get() && nothing_to_write && self.session.is_at_rest() {
             return Err(Close::new(CloseCause::Shutdown, "nothing was in flight"));
         }
+        if self.session.is_away_from_home() {
+            return self.go_home(nothing_to_write && self.from_client.bytes.is_empty());
+        }
         Ok(())
+    }
+
+    /// Another broker stood in for the home's, which may be back.
+    fn go_home(&mut self, is_idle: bool) -> Result<(), Close> {
+        match self.decide(|session, moment, _| session.way_home(is_idle, moment)) {
+            WayHome::Stay => Ok(()),
+            WayHome::Leave(close) => Err(close),
+            WayHome::Redial => {
+                self.drop_home();
+                Ok(())
+            }
+        }
+    }
+
+    fn drop_home(&mut self) {
+        if matches!(self.home, Home::Up(_)) {
+            self.context.metrics.upstream_closed();
+            self.context.metrics.home_closed(self.home_node);
+        }
+        self.home = Home::Idle;
+        self.home_broken = false;
+        self.stuck.home = 0;
+        self.from_home.bytes.clear();
     }
 
     fn client_left(&self) -> Close {

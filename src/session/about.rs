@@ -30,7 +30,9 @@ impl Hindrance {
     /// What it means, as the end of a sentence about the client.
     pub fn meaning(self) -> &'static str {
         match self {
-            Hindrance::Login => "its login (SCRAM or GSSAPI) cannot be repeated on another connection, so errors and a lost broker reach it",
+            Hindrance::Login => {
+                "its login (SCRAM or GSSAPI) cannot be repeated on another connection, so only its own broker can help it, and a lost one reaches it"
+            }
             Hindrance::OldFormat => "its message format is older than v2, so its batches cannot be numbered and an ambiguous one is not sent again",
             Hindrance::LargeRequests => "its requests of more than 16 MiB are not kept, so a lost broker ends its connection",
         }

@@ -58,6 +58,8 @@ pub enum CloseCause {
     BrokerUnreachable,
     /// The broker takes no bytes.
     BrokerStalled,
+    /// The client's own broker is back, for which another stood in.
+    BrokerReturned,
     /// A response does not belong to the oldest request.
     CorrelationMismatch,
     /// A response is not well formed, so that its addresses cannot be rewritten for sure.
@@ -72,7 +74,7 @@ pub enum CloseCause {
 
 impl CloseCause {
     /// Every cause, in the order of its index.
-    pub const ALL: [CloseCause; 19] = [
+    pub const ALL: [CloseCause; 20] = [
         CloseCause::ClientClosed,
         CloseCause::ClientReset,
         CloseCause::NotKafka,
@@ -87,6 +89,7 @@ impl CloseCause {
         CloseCause::BrokerReset,
         CloseCause::BrokerUnreachable,
         CloseCause::BrokerStalled,
+        CloseCause::BrokerReturned,
         CloseCause::CorrelationMismatch,
         CloseCause::MalformedResponse,
         CloseCause::NoVirtualBroker,
@@ -116,6 +119,7 @@ impl CloseCause {
             CloseCause::BrokerReset => "broker_reset",
             CloseCause::BrokerUnreachable => "broker_unreachable",
             CloseCause::BrokerStalled => "broker_stalled",
+            CloseCause::BrokerReturned => "broker_returned",
             CloseCause::CorrelationMismatch => "correlation_mismatch",
             CloseCause::MalformedResponse => "malformed_response",
             CloseCause::NoVirtualBroker => "no_virtual_broker",
@@ -127,7 +131,7 @@ impl CloseCause {
     /// Whose doing it was.
     pub fn fault(self) -> Fault {
         match self {
-            CloseCause::ClientClosed | CloseCause::Idle | CloseCause::Shutdown => Fault::None,
+            CloseCause::ClientClosed | CloseCause::Idle | CloseCause::BrokerReturned | CloseCause::Shutdown => Fault::None,
             CloseCause::ClientReset
             | CloseCause::NotKafka
             | CloseCause::FrameTooLarge

@@ -8,7 +8,7 @@ use std::fmt;
 use bytes::Bytes;
 
 use crate::wire::frame::LENGTH_BYTES;
-use crate::wire::{Cursor, RequestHeader};
+use crate::wire::{Cursor, RequestHeader, ResponseHeader, api};
 
 /// What is known of the client's login.
 #[derive(Default)]
@@ -20,8 +20,8 @@ pub(super) enum Identity {
     Chosen { handshake: Bytes },
     /// Both frames, as the client sent them.
     Replayable { handshake: Bytes, authenticate: Bytes },
-    /// Nobody but the client can log in.
-    Bound,
+    /// Nobody but the client can log in. `under_way`: the login may not be over, so that the broker takes nothing else.
+    Bound { under_way: bool },
 }
 
 impl fmt::Debug for Identity {
@@ -30,7 +30,7 @@ impl fmt::Debug for Identity {
             Identity::Anonymous => "Anonymous",
             Identity::Chosen { .. } => "Chosen",
             Identity::Replayable { .. } => "Replayable",
-            Identity::Bound => "Bound",
+            Identity::Bound { .. } => "Bound",
         })
     }
 }
@@ -40,19 +40,50 @@ impl Identity {
     pub(super) fn can_detour(&self) -> bool {
         match self {
             Identity::Anonymous | Identity::Replayable { .. } => true,
-            Identity::Chosen { .. } | Identity::Bound => false,
+            Identity::Chosen { .. } | Identity::Bound { .. } => false,
         }
     }
 
     /// Whether nobody but the client can log in.
     pub(super) fn is_bound(&self) -> bool {
-        matches!(self, Identity::Bound)
+        matches!(self, Identity::Bound { .. })
+    }
+
+    /// Whether a login has begun and may not be over.
+    pub(super) fn is_under_way(&self) -> bool {
+        match self {
+            Identity::Chosen { .. } => true,
+            Identity::Bound { under_way } => *under_way,
+            Identity::Anonymous | Identity::Replayable { .. } => false,
+        }
+    }
+
+    /// The login of nobody knows how many tokens has begun.
+    pub(super) fn bind(&mut self) {
+        *self = Identity::Bound { under_way: true };
+    }
+
+    /// The client sent something that is no part of a login: none is under way.
+    pub(super) fn is_used(&mut self) {
+        if let Identity::Bound { under_way } = self {
+            *under_way = false;
+        }
+    }
+
+    /// Takes note of an answer to SaslAuthenticate: with the broker's own proof SCRAM is over (RFC 5802, `server-final-message`). Other mechanisms show it by
+    /// the client's next request alone.
+    pub(super) fn authenticated(&mut self, frame: &[u8], version: i16) {
+        if let Identity::Bound { under_way } = self
+            && answered_token(frame, version).is_some_and(|token| token.starts_with(SCRAM_PROOF))
+        {
+            *under_way = false;
+        }
     }
 
     /// Takes note of a SaslHandshake.
     pub(super) fn handshake(&mut self, frame: &[u8], version: i16) {
         let replayable = version >= 1 && mechanism(frame).is_some_and(|name| REPLAYABLE.contains(&name));
-        *self = if replayable { Identity::Chosen { handshake: Bytes::copy_from_slice(frame) } } else { Identity::Bound };
+        *self = if replayable { Identity::Chosen { handshake: Bytes::copy_from_slice(frame) } } else { Identity::Bound { under_way: true } };
     }
 
     /// Takes note of a SaslAuthenticate; a later one (KIP-368) replaces it.
@@ -61,7 +92,7 @@ impl Identity {
             Identity::Chosen { handshake } | Identity::Replayable { handshake, .. } => {
                 *self = Identity::Replayable { handshake: handshake.clone(), authenticate: Bytes::copy_from_slice(frame) };
             }
-            Identity::Anonymous | Identity::Bound => *self = Identity::Bound,
+            Identity::Anonymous | Identity::Bound { .. } => self.bind(),
         }
     }
 
@@ -69,7 +100,7 @@ impl Identity {
     pub(super) fn frames(&self) -> impl Iterator<Item = &Bytes> {
         let both = match self {
             Identity::Replayable { handshake, authenticate } => [Some(handshake), Some(authenticate)],
-            Identity::Anonymous | Identity::Chosen { .. } | Identity::Bound => [None, None],
+            Identity::Anonymous | Identity::Chosen { .. } | Identity::Bound { .. } => [None, None],
         };
         both.into_iter().flatten()
     }
@@ -77,6 +108,26 @@ impl Identity {
 
 /// Mechanisms whose token does not depend on what the broker says.
 const REPLAYABLE: [&str; 2] = ["PLAIN", "OAUTHBEARER"];
+
+/// How the last token of a broker begins in SCRAM.
+const SCRAM_PROOF: &[u8] = b"v=";
+
+/// The first version of SaslAuthenticate with compact fields.
+const FLEXIBLE_SINCE: i16 = 2;
+
+/// The broker's token in a SaslAuthenticate answer that carries no error.
+fn answered_token(frame: &[u8], version: i16) -> Option<&[u8]> {
+    let bytes = frame.get(LENGTH_BYTES..)?;
+    let header = ResponseHeader::parse(bytes, api::SASL_AUTHENTICATE, version).ok()?;
+    let mut body = Cursor::new(bytes.get(header.body..)?);
+    let compact = version >= FLEXIBLE_SINCE;
+    if body.i16().ok()? != 0 {
+        return None;
+    }
+    body.nullable_string(compact).ok()?;
+    let length = body.bytes_length(compact).ok()??;
+    body.take(length).ok()
+}
 
 fn mechanism(frame: &[u8]) -> Option<&str> {
     let bytes = frame.get(LENGTH_BYTES..)?;

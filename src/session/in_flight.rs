@@ -21,6 +21,10 @@ pub(super) enum Kind {
     Swallow,
     /// Leeward's own InitProducerId.
     ProducerId,
+    /// An attempt of the shelter on the home itself ([`own_way`]): its answer goes there.
+    ///
+    /// [`own_way`]: super::shelter::own_way
+    Resent,
     /// The shelter has it: the home owes nothing for it any more.
     Sheltered,
     /// Its answer stands in `frame`, and waits for its turn.
@@ -31,7 +35,15 @@ impl Kind {
     /// Whether the home upstream owes an answer.
     pub(super) fn awaits_home(self) -> bool {
         match self {
-            Kind::Forward | Kind::Announcement | Kind::Versions | Kind::Handshake | Kind::Token | Kind::Replay | Kind::Swallow | Kind::ProducerId => true,
+            Kind::Forward
+            | Kind::Announcement
+            | Kind::Versions
+            | Kind::Handshake
+            | Kind::Token
+            | Kind::Replay
+            | Kind::Swallow
+            | Kind::ProducerId
+            | Kind::Resent => true,
             Kind::Sheltered | Kind::Ready => false,
         }
     }

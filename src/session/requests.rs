@@ -2,7 +2,6 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::identity::Identity;
 use super::in_flight::{Batches, InFlight, Kind, Owed};
 use super::sasl::{self, Sasl};
 use super::{Close, CloseCause, Hindrance, Home, Moment, Observer, Outbox, Pause, Session, Waiting};
@@ -94,7 +93,7 @@ impl Session {
             moment.observer.paused(reason);
         }
         self.paused = pause;
-        pause.is_none() && self.waiting.is_none() && self.sasl != Sasl::Offered && self.is_quiet_over(moment.now)
+        pause.is_none() && self.waiting.is_none() && self.sasl != Sasl::Offered && !self.is_parting() && self.is_quiet_over(moment.now)
     }
 
     fn next_request<O: Observer>(&mut self, rest: &[u8], moment: &Moment<'_, O>, outbox: &mut Outbox) -> Result<Next, Close> {
@@ -193,7 +192,7 @@ impl Session {
             owed.kind = Kind::Handshake;
             if peek.api_version == 0 {
                 self.sasl = Sasl::Offered;
-                self.identity = Identity::Bound;
+                self.identity.bind();
                 self.note_hindrance(Hindrance::Login);
             }
         }
@@ -204,6 +203,9 @@ impl Session {
     fn owed<O: Observer>(&mut self, peek: &Peek, frame_bytes: usize, moment: &Moment<'_, O>) -> Owed {
         moment.observer.request(peek.api_key, frame_bytes);
         self.requests += 1;
+        if !matches!(peek.api_key, api::SASL_HANDSHAKE | api::SASL_AUTHENTICATE) {
+            self.identity.is_used();
+        }
         if let Some(produce) = peek.produce {
             self.silent_producer = produce.acks == 0;
         }
@@ -223,12 +225,12 @@ impl Session {
     }
 
     /// Requests that Leeward puts in itself have one too: the ring is in the order of these numbers.
-    fn next_seq(&mut self) -> u64 {
+    pub(super) fn next_seq(&mut self) -> u64 {
         self.last_seq += 1;
         self.last_seq
     }
 
-    fn push(&mut self, owed: Owed, frame: Option<Bytes>) {
+    pub(super) fn push(&mut self, owed: Owed, frame: Option<Bytes>) {
         debug_assert!(self.in_flight.back().is_none_or(|last| last.owed.seq < owed.seq), "the ring is in the order of its numbers");
         self.bytes_in_flight += owed.frame_bytes;
         if owed.kind.awaits_home() {

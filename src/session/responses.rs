@@ -5,12 +5,12 @@ use bytes::{Buf, Bytes, BytesMut};
 use super::in_flight::{Kind, Owed};
 use super::requests::ANNOUNCEMENT_ID;
 use super::sasl::Sasl;
-use super::shelter::detours::login_error;
+use super::shelter::detours::{ANSWER_BYTES_MAX, login_error};
 use super::shelter::errands::coordinator_moved;
 use super::shelter::home::Examined;
 use super::watch::watch_error;
 use super::{Close, CloseCause, Moment, Observer, Outbox, Session, Waiting};
-use crate::cluster::{View, mend};
+use crate::cluster::{View, mend, without_absent_leaders};
 use crate::guard::{ClientRef, Policy};
 use crate::protocol::patch::{self, Head, NodeAddress, PatchError, ResponseWalk, Rewrite, Step, rewrite_of};
 use crate::protocol::{list_offsets, produce};
@@ -151,12 +151,21 @@ impl Session {
             }
         }
         self.home_backoff.reset();
+        self.home_answered = true;
         if self.gathers(index, &owed, frame_bytes, moment) {
             if rest.len() < frame_bytes {
                 outbox.home_bytes_needed = frame_bytes;
                 return Ok(Flow::Wait);
             }
             let frame = rest.get(..frame_bytes).unwrap_or_default();
+            if owed.kind == Kind::Resent {
+                let frame = Bytes::copy_from_slice(frame);
+                if !self.own_way_answered(&owed, frame, moment, outbox) {
+                    return Err(malformed(owed.api_key, "it does not answer what was sent again"));
+                }
+                self.response = Response::Drop(frame_bytes);
+                return Ok(Flow::Go);
+            }
             if self.examine(index, &owed, frame, moment)? == Examined::Taken {
                 self.response = Response::Drop(frame_bytes);
                 return Ok(Flow::Go);
@@ -192,6 +201,7 @@ impl Session {
                 self.response = Response::Drop(frame_bytes);
                 Ok(Flow::Go)
             }
+            Kind::Resent => Err(malformed(owed.api_key, format!("{frame_bytes} bytes to what was sent again"))),
             // The home owes nothing for these.
             Kind::Sheltered | Kind::Ready => Ok(Flow::Wait),
         }
@@ -220,11 +230,12 @@ impl Session {
             return false;
         }
         self.doubted = moment.now;
-        if !self.shelters(moment) {
+        let may_go = self.shelters(moment) || (mends(moment.policy) && self.identity.is_under_way());
+        if !may_go {
             return false;
         }
         outbox.doubts_home = true;
-        self.node_id.and_then(|node_id| moment.view.brokers.get(&node_id)).is_some_and(|broker| !broker.listed)
+        self.home_node().and_then(|node_id| moment.view.brokers.get(&node_id)).is_some_and(|broker| !broker.listed)
     }
 
     /// The oldest request for which the home owes an answer, and its place in the ring.
@@ -234,6 +245,9 @@ impl Session {
 
     /// Whether a response is looked at as a whole before anything of it goes on.
     fn gathers<O>(&self, index: usize, owed: &Owed, frame_bytes: usize, moment: &Moment<'_, O>) -> bool {
+        if owed.kind == Kind::Resent {
+            return frame_bytes <= ANSWER_BYTES_MAX;
+        }
         let expects_trouble = || moment.policy.is_window_open() || moment.view.is_in_trouble();
         let most = match index {
             0 if frame_bytes <= GATHERED_BYTES_MAX => GATHERED_BYTES_MAX,
@@ -274,7 +288,11 @@ impl Session {
                 Some(code) => Ok(self.examine_coordinated(index, code, moment)),
                 None => Ok(Examined::Pass),
             },
-            Kind::Announcement | Kind::Versions | Kind::Handshake | Kind::Token | Kind::Swallow | Kind::Sheltered | Kind::Ready => Ok(Examined::Pass),
+            Kind::Handshake => {
+                self.identity.authenticated(frame, owed.api_version);
+                Ok(Examined::Pass)
+            }
+            Kind::Announcement | Kind::Versions | Kind::Token | Kind::Swallow | Kind::Resent | Kind::Sheltered | Kind::Ready => Ok(Examined::Pass),
         }
     }
 
@@ -314,6 +332,9 @@ impl Session {
             Rewrite::Head => {
                 let mended = if api_key == api::METADATA && mends(moment.policy) { mend(api_version, &frame, moment.leaders, moment.view) } else { None };
                 let frame = mended.unwrap_or(frame);
+                let is_bound = api_key == api::METADATA && mends(moment.policy) && self.identity.is_bound();
+                let honest = if is_bound { without_absent_leaders(api_version, &frame, moment.view) } else { None };
+                let frame = honest.unwrap_or(frame);
                 match patch::head(api_key, api_version, &frame, frame.len() - LENGTH_BYTES, moment.view)? {
                     Head::Need(needed) => Err(PatchError::Truncated { missing: needed.saturating_sub(frame.len()) }),
                     Head::Unknown(nodes) => Ok(Rewritten::Unknown(nodes)),

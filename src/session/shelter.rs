@@ -2,7 +2,8 @@
 //!
 //! The ring of the session stays the order of answers: a request that comes here leaves [`Kind::Sheltered`] in its place there, and its answer takes that
 //! place. A [`Call`] is one such request. Produce goes by [`lanes`], one for each partition in trouble; what belongs to a group or a transaction goes by
-//! [`groups`], one for each coordinator; everything else is an errand of its own ([`errands`]). All of them travel on [`detours`].
+//! [`groups`], one for each coordinator; everything else is an errand of its own ([`errands`]). All of them travel on [`detours`],
+//! or, for a client that nobody else can log in, on the home's connection ([`own_way`]).
 //!
 //! **Invariant: order.** A lane sends its batches in the order in which the client did, on one connection at a time, and nothing of its partition goes by the
 //! home upstream meanwhile.
@@ -16,21 +17,23 @@
 pub(super) mod admit;
 pub(super) mod detours;
 pub(super) mod errands;
+pub(super) mod farewell;
 pub(super) mod groups;
 pub(super) mod home;
 pub(super) mod lanes;
 mod outcome;
+pub(super) mod own_way;
 pub(super) mod pump;
 mod search;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use bytes::Bytes;
 
 use super::pace::Pace;
 use crate::cluster::TopicKey;
 use crate::protocol::produce::{Layout, PartitionResult};
-use detours::Detours;
+use detours::{Attempt, Detours};
 use groups::{Group, GroupKey};
 use lanes::Lane;
 
@@ -44,17 +47,20 @@ pub(super) struct Shelter {
     pub(super) lanes: HashMap<Partition, Lane>,
     pub(super) groups: HashMap<GroupKey, Group>,
     pub(super) detours: Detours,
+    /// Attempts on the home's own connection, in the order of their answers ([`own_way`]).
+    at_home: VecDeque<Attempt>,
     pub(super) pace: Pace,
 }
 
 impl Shelter {
     pub(super) fn new(seed: u64) -> Self {
-        Shelter { calls: BTreeMap::new(), lanes: HashMap::new(), groups: HashMap::new(), detours: Detours::default(), pace: Pace::new(seed) }
+        let (calls, lanes, groups) = (BTreeMap::new(), HashMap::new(), HashMap::new());
+        Shelter { calls, lanes, groups, detours: Detours::default(), at_home: VecDeque::new(), pace: Pace::new(seed) }
     }
 
     /// Nothing is kept: the session can go on without it.
     pub(super) fn is_empty(&self) -> bool {
-        self.calls.is_empty() && self.lanes.is_empty() && self.groups.is_empty() && self.detours.is_empty()
+        self.calls.is_empty() && self.lanes.is_empty() && self.groups.is_empty() && self.detours.is_empty() && self.at_home.is_empty()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Tables for each rule, and a property over whole conversations (`tests/conversation.rs`).
 
+mod bound;
 mod conversation;
 mod divided;
 mod giving_up;
@@ -115,7 +116,7 @@ fn take(queue: &mut outbox::Queue) -> Vec<u8> {
     bytes
 }
 
-fn view(nodes: &[(i32, &str, u16)]) -> View {
+pub(super) fn view(nodes: &[(i32, &str, u16)]) -> View {
     let brokers = nodes.iter().map(|(node_id, host, port)| {
         let upstream = HostPort { host: (*host).to_owned(), port: *port };
         let virtual_port = 20_000 + u16::try_from(*node_id).unwrap();

@@ -323,6 +323,7 @@ fn severity(cause: CloseCause) -> Severity {
         | CloseCause::BrokerClosed
         | CloseCause::BrokerReset
         | CloseCause::BrokerUnreachable
+        | CloseCause::BrokerReturned
         | CloseCause::Shutdown => Severity::Debug,
         CloseCause::NotKafka
         | CloseCause::FrameTooLarge

@@ -12,7 +12,9 @@ mod programs;
 mod stage;
 mod verdict;
 
+pub(crate) use self::account::{Read, Stored, Written, kinds};
+pub(crate) use self::journal::Journal;
 pub(crate) use self::load::{Duty, Row, Topic, prepare, rows};
 pub(crate) use self::play::{Play, play};
-pub(crate) use self::stage::{Blow, Coordinator, Stage};
+pub(crate) use self::stage::{Blow, Coordinator, Stage, log};
 pub(crate) use self::verdict::{Claim, judge};

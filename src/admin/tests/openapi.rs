@@ -10,6 +10,7 @@ use crate::admin::access::OPEN;
 use crate::admin::handlers::{BODY_BYTES_MAX, OPENAPI};
 use crate::admin::routes::table;
 use crate::maintenance::api::{DrainRequest, OffRequest, OnRequest, ScheduleRequest, UndrainRequest, UnscheduleRequest};
+use crate::roll::api::{AbortRequest, PauseRequest, ResumeRequest, StartRequest};
 use crate::sandbox::{Sandbox, SandboxConfig};
 
 fn document() -> Value {
@@ -104,6 +105,10 @@ fn requests_are_what_the_document_says() {
         ("RemoveSchedule", serde_json::to_value(UnscheduleRequest::default())),
         ("DrainBroker", serde_json::to_value(DrainRequest { author: text(), ..DrainRequest::default() })),
         ("UndrainBroker", serde_json::to_value(UndrainRequest { reason: text(), author: text(), ..UndrainRequest::default() })),
+        ("StartRoll", serde_json::to_value(StartRequest { author: text(), ..StartRequest::default() })),
+        ("PauseRoll", serde_json::to_value(PauseRequest { author: text(), ..PauseRequest::default() })),
+        ("ResumeRoll", serde_json::to_value(ResumeRequest { author: text(), ..ResumeRequest::default() })),
+        ("AbortRoll", serde_json::to_value(AbortRequest { author: text(), ..AbortRequest::default() })),
         ("ReloadRequest", serde_json::to_value(api::ReloadRequest { reason: text(), author: text() })),
     ] {
         let names = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
@@ -135,7 +140,13 @@ async fn every_answer_is_what_the_document_says() {
     running.state.view.store(Arc::new(view(&[broker(1, true), broker(2, false)])));
     let listeners = vec![listener(Endpoint::Bootstrap, None), listener(Endpoint::VirtualBroker, Some("in use"))];
     running.state.readiness.store(Arc::new(Readiness { listeners, stopping: false }));
-    let (reads, alters): (Vec<_>, Vec<_>) = operations(&document).into_iter().partition(|operation| !operation.changes());
+    let (reads, mut alters): (Vec<_>, Vec<_>) = operations(&document).into_iter().partition(|operation| !operation.changes());
+    // What begins something before what ends it.
+    alters.sort_by_key(|operation| match operation.place() {
+        place if place.ends_with("/start") => 0,
+        place if place.ends_with("/abort") => 2,
+        _ => 1,
+    });
 
     let mut done = BTreeSet::new();
     for round in 0..3 {

@@ -147,3 +147,16 @@ fn without_any_broker_metadata_is_told_as_it_was_and_names_every_broker() {
     }
     assert_eq!(from_memory(&Bytes::from_static(b"\0\0\0\0"), &Leaders::default(), &View::default()), None);
 }
+
+#[test]
+fn a_leader_that_is_away_is_none_for_a_client_that_must_go_there_itself() {
+    for version in [1, 7, 9, 12] {
+        let frame = framed(&response(&[1, 2, 3], 0, 1, 5), version);
+        assert_eq!(without_absent_leaders(version, &frame, &view(&[1, 2, 3], None)), None, "nobody is away");
+        assert_eq!(without_absent_leaders(version, &frame, &view(&[1, 2, 3], Some(2))), None, "another is");
+        let told = read(&without_absent_leaders(version, &frame, &view(&[1, 2, 3], Some(1))).unwrap(), version);
+        let partition = &told.topics[0].partitions[0];
+        assert_eq!((partition.error_code, *partition.leader_id), (LEADER_NOT_AVAILABLE, -1), "v{version}");
+        assert_eq!(told.brokers.len(), 3, "its broker is named all the same");
+    }
+}

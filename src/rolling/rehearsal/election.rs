@@ -18,9 +18,9 @@ const ZOOKEEPER_SESSION_SECONDS: f64 = 18.0;
 /// From a broker's end of session to the moment at which Leeward knows the new leaders: the election, its way to the brokers, and Leeward's next question.
 const NEWS_SECONDS: f64 = 1.0;
 
-/// The same for leaders that are handed over: KRaft's controller changes all at once, ZooKeeper's one after the other and tells every broker.
-const KRAFT_HANDOVER_SECONDS: f64 = 0.5;
-const ZOOKEEPER_HANDOVER_SECONDS: f64 = 1.0;
+/// For leaders that are handed over. Most move within a moment; a broker that stops asks its controller again with each heartbeat
+/// (`broker.heartbeat.interval.ms`, 2 s), and in front of real brokers the last request has been held for about that long.
+const HANDOVER_SECONDS: f64 = 2.0;
 
 /// For how long it is, and why.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,12 +39,13 @@ pub(super) fn expected(census: &Census, node_id: i32, stop: Stop) -> Expected {
 }
 
 fn graceful(mode: Option<Mode>) -> Expected {
-    let (seconds, how) = match mode {
-        Some(Mode::KRaft) => (KRAFT_HANDOVER_SECONDS, "the controller moves all its leaders in one step, well below a second"),
-        Some(Mode::ZooKeeper) => (ZOOKEEPER_HANDOVER_SECONDS, "the controller moves its leaders one after the other"),
-        None => (ZOOKEEPER_HANDOVER_SECONDS, "the broker's mode is not known, so the slower of both is taken"),
+    let how = match mode {
+        Some(Mode::KRaft) => "the controller moves all its leaders in one step",
+        Some(Mode::ZooKeeper) => "the controller moves its leaders one after the other",
+        None => "the controller moves its leaders",
     };
-    Expected { seconds, because: format!("controlled shutdown: {how}; {seconds} s are assumed until the last one is known") }
+    let because = format!("controlled shutdown: {how}, most within a moment; {HANDOVER_SECONDS} s are reckoned with for the last one");
+    Expected { seconds: HANDOVER_SECONDS, because }
 }
 
 fn crash(known: Option<&Inference>) -> Expected {

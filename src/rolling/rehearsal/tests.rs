@@ -85,10 +85,10 @@ fn a_replica_on_a_broker_that_is_down_is_no_leader() {
 #[test]
 fn an_election_takes_as_long_as_the_release_and_the_stop_make_it() {
     for (of, graceful, crash, because) in [
-        (Some((Release::V4_3, Mode::KRaft)), 0.5, 10.0, "broker.session.timeout.ms"),
-        (Some((Release::V2_1, Mode::ZooKeeper)), 1.0, 7.0, "before 2.5"),
-        (Some((Release::V2_6, Mode::ZooKeeper)), 1.0, 19.0, "since 2.5"),
-        (None, 1.0, 19.0, "mode is not known"),
+        (Some((Release::V4_3, Mode::KRaft)), 2.0, 10.0, "broker.session.timeout.ms"),
+        (Some((Release::V2_1, Mode::ZooKeeper)), 2.0, 7.0, "before 2.5"),
+        (Some((Release::V2_6, Mode::ZooKeeper)), 2.0, 19.0, "since 2.5"),
+        (None, 2.0, 19.0, "mode is not known"),
     ] {
         let told = rehearsed(&census(Vec::new(), of), &Traffic::default(), &[], settings());
         assert_eq!((told.graceful.expected.seconds, told.crash.expected.seconds), (graceful, crash), "{of:?}");
@@ -100,15 +100,15 @@ fn an_election_takes_as_long_as_the_release_and_the_stop_make_it() {
 fn what_is_held_is_the_rate_times_the_time_and_no_more_than_clients_have_in_flight() {
     let kraft = census(Vec::new(), Some((Release::V4_3, Mode::KRaft)));
     let told = rehearsed(&kraft, &traffic(), &[], settings());
-    // 200/s for half a second is 100, and ten sessions have five each.
-    assert_eq!((told.graceful.held.produce, told.graceful.held.fetch, told.graceful.held.other), (50, 2, 1));
+    // 200/s for two seconds is 400, and ten sessions have five each.
+    assert_eq!((told.graceful.held.produce, told.graceful.held.fetch, told.graceful.held.other), (50, 8, 1));
     assert_eq!((told.crash.held.produce, told.crash.held.fetch, told.crash.held.other), (50, 10, 5));
-    assert_eq!((told.graceful.held.seconds, told.crash.held.seconds, told.crash.held.requests()), (0.5, 10.0, 65));
-    assert_eq!(told.graceful.held.bytes, 50 * 1000 + 3 * 100);
-    let slow = rehearsed(&kraft, &Traffic { produce: 20.0, ..traffic() }, &[], settings());
+    assert_eq!((told.graceful.held.seconds, told.crash.held.seconds, told.crash.held.requests()), (2.0, 10.0, 65));
+    assert_eq!(told.graceful.held.bytes, 50 * 1000 + 9 * 100);
+    let slow = rehearsed(&kraft, &Traffic { produce: 5.0, ..traffic() }, &[], settings());
     assert_eq!(slow.graceful.held.produce, 10, "the rate alone");
     let open = rehearsed(&kraft, &traffic(), &[], Settings { window_open: false, ..settings() });
-    assert_eq!((open.graceful.held.produce, open.crash.held.produce), (100, 2000), "nothing bounds what is in flight");
+    assert_eq!((open.graceful.held.produce, open.crash.held.produce), (400, 2000), "nothing bounds what is in flight");
     let idle = rehearsed(&kraft, &Traffic { sessions: 0, ..traffic() }, &[], Settings { window_open: false, ..settings() });
     assert_eq!(idle.crash.held.requests(), 0);
     let patient = rehearsed(&kraft, &traffic(), &[], Settings { hold_max: Duration::from_secs(3), ..settings() });
@@ -120,9 +120,9 @@ fn what_is_held_is_the_rate_times_the_time_and_no_more_than_clients_have_in_flig
 #[test]
 fn more_than_fits_is_an_error_and_is_said() {
     let kraft = census(Vec::new(), Some((Release::V4_3, Mode::KRaft)));
-    let tight = rehearsed(&kraft, &traffic(), &[], Settings { held_bytes_max: 50_299, ..settings() });
+    let tight = rehearsed(&kraft, &traffic(), &[], Settings { held_bytes_max: 50_899, ..settings() });
     assert!(tight.graceful.errors && tight.notes.iter().any(|note| note.contains("guard.held_bytes_max")), "{:?}", tight.notes);
-    let fits = rehearsed(&kraft, &traffic(), &[], Settings { held_bytes_max: 50_300, ..settings() });
+    let fits = rehearsed(&kraft, &traffic(), &[], Settings { held_bytes_max: 50_900, ..settings() });
     assert!(!fits.graceful.errors && fits.crash.errors);
 }
 

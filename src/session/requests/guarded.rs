@@ -119,7 +119,8 @@ impl Session {
         }
         if frame_bytes > KEPT_BYTES_MAX {
             self.note_hindrance(Hindrance::LargeRequests);
-            return Ok(Guarded::Plain);
+            // Nobody is there any more to whom it could pass.
+            return self.end_in_sight().map_or(Ok(Guarded::Plain), Err);
         }
         // Who the client is has to be known whenever absorption begins.
         let is_login = matches!(peek.api_key, api::SASL_HANDSHAKE | api::SASL_AUTHENTICATE);
@@ -283,7 +284,7 @@ impl Session {
         if client_acks == 0 {
             owed.kind = Kind::Swallow;
         }
-        if intent.divides() || self.is_produce_in_trouble(frame) {
+        if intent.divides() || self.is_produce_in_trouble(frame, moment) {
             let layout = match intent.layout.take() {
                 Some(layout) => layout,
                 None => produce::parse(frame).map_err(malformed)?,

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::errands::{Errand, Plan, asks_coordinator};
+use super::errands::{Errand, Plan, asks_coordinator, honest};
 use super::groups::GroupKey;
 use super::{Job, Shelter};
 use crate::cluster::TopicRef;
@@ -11,7 +11,7 @@ use crate::protocol::produce::{self, Layout, Topic};
 use crate::session::in_flight::{Batches, InFlight, Kind, Owed};
 use crate::session::requests::Intent;
 use crate::session::{Close, CloseCause, Home, Moment, Observer, Session};
-use crate::wire::{Route, api};
+use crate::wire::{Api, Route, api};
 
 impl Session {
     pub(super) fn shelter_mut(&mut self) -> &mut Shelter {
@@ -20,8 +20,8 @@ impl Session {
     }
 
     /// Whether a Produce has to go by the lanes: its home is gone, or one of its partitions is in trouble or has moved.
-    pub(in crate::session) fn is_produce_in_trouble(&self, frame: &[u8]) -> bool {
-        if self.home == Home::Down {
+    pub(in crate::session) fn is_produce_in_trouble<O>(&self, frame: &[u8], moment: &Moment<'_, O>) -> bool {
+        if self.home == Home::Down || self.is_meant_for_another(frame, moment) {
             return true;
         }
         let Some(shelter) = self.shelter.as_ref().filter(|shelter| !shelter.lanes.is_empty()) else { return false };
@@ -31,6 +31,19 @@ impl Session {
             Some(Topic::Id(id)) => shelter.has_lane(TopicRef::Id(id), batch.partition),
             None => false,
         })
+    }
+
+    /// Whether another broker than the one that stands in leads one of its partitions: a refusal of this one would not prove that nobody appended it.
+    fn is_meant_for_another<O>(&self, frame: &[u8], moment: &Moment<'_, O>) -> bool {
+        if !self.identity.is_bound() || !self.is_stood_in_for() {
+            return false;
+        }
+        let Ok(layout) = produce::parse(frame) else { return false };
+        let leader = |batch: &produce::BatchLayout| match layout.topic(frame, batch)? {
+            Topic::Name(name) => moment.leaders.leader(TopicRef::Name(name), batch.partition),
+            Topic::Id(id) => moment.leaders.leader(TopicRef::Id(id), batch.partition),
+        };
+        layout.batches.iter().filter_map(leader).any(|leader| Some(leader.node_id) != self.home_node())
     }
 
     /// Takes in a Produce that does not go to the home.
@@ -69,9 +82,13 @@ impl Session {
 
     /// What becomes of a request, other than Produce, that should not go to the home now. `None`: it should.
     pub(in crate::session) fn detour_plan(&self, frame: &[u8], api_key: i16, api_version: i16, now: u64) -> Option<Plan> {
-        let is_down = self.home == Home::Down && !self.home_backoff.is_due(now);
+        let is_down = self.home == Home::Down && (!self.home_backoff.is_due(now) || self.end_in_sight().is_some());
         if is_down {
             return self.plan_for(frame, api_key, api_version, false, now);
+        }
+        if self.is_stood_in_for() && Api::of(api_key).is_some_and(|row| row.route == Route::Node) {
+            // Who stands in would answer for itself.
+            return if self.identity.is_bound() { honest(frame, api_key, api_version, now) } else { Some(Plan::Node) };
         }
         let shelter = self.shelter.as_ref()?;
         if shelter.groups.is_empty() || api_key == api::FIND_COORDINATOR || !asks_coordinator(api_key) {
@@ -91,7 +108,7 @@ impl Session {
 
     /// A home that is gone, and a request that nothing here can be done for.
     pub(in crate::session) fn cannot_shelter(&self, api_key: i16) -> Option<Close> {
-        let bound = api::Api::of(api_key).is_none_or(|row| row.route == Route::Connection);
+        let bound = Api::of(api_key).is_none_or(|row| row.route == Route::Connection);
         (self.home == Home::Down && bound)
             .then(|| Close::new(CloseCause::BrokerClosed, format!("{} can only be answered by the broker that went", api::name(api_key))))
     }

@@ -13,7 +13,7 @@ use crate::wire::frame::LENGTH_BYTES;
 use crate::wire::{RequestHeader, ResponseHeader, api};
 
 /// The largest answer that is gathered from a detour: brokers' metadata of ten thousands of partitions.
-const ANSWER_BYTES_MAX: usize = 64 << 20;
+pub(in crate::session) const ANSWER_BYTES_MAX: usize = 64 << 20;
 
 /// A detour on which nothing was owed for so long is closed.
 const IDLE: u64 = 20_000_000_000;
@@ -222,6 +222,18 @@ impl Session {
             return true;
         }
         let Some((node_id, attempt)) = shelter.detours.answered(id, moment.now) else { return false };
+        self.attempt_answered(attempt, node_id, frame, moment, outbox)
+    }
+
+    /// An attempt has its answer, from `node_id`. False: it is no answer to it.
+    pub(super) fn attempt_answered<O: Observer>(
+        &mut self,
+        attempt: Attempt,
+        node_id: Option<i32>,
+        frame: Bytes,
+        moment: &Moment<'_, O>,
+        outbox: &mut Outbox,
+    ) -> bool {
         match attempt.what {
             What::Announcement | What::Login => true,
             What::Batches(seq, batches) => self.batches_answered(seq, &batches, &frame, moment),
@@ -243,15 +255,20 @@ impl Session {
             left = left.saturating_sub(lost.last().map_or(0, |(_, attempt)| attempt.bytes));
         }
         for (whole, attempt) in lost.into_iter().rev() {
-            match attempt.what {
-                What::Announcement | What::Login => {}
-                What::Batches(seq, batches) => self.batches_lost(seq, &batches, whole, moment, outbox),
-                What::Call(seq) => self.call_lost(seq, whole, moment, outbox),
-                What::Lookup(key) => self.lookup_failed(&key, moment),
-                What::ProducerId => self.numbers.asked = false,
-            }
+            self.attempt_lost(attempt, whole, moment, outbox);
         }
         self.pump(moment, outbox);
+    }
+
+    /// The connection with an attempt is gone; `whole`: with all of it.
+    pub(super) fn attempt_lost<O: Observer>(&mut self, attempt: Attempt, whole: bool, moment: &Moment<'_, O>, outbox: &mut Outbox) {
+        match attempt.what {
+            What::Announcement | What::Login => {}
+            What::Batches(seq, batches) => self.batches_lost(seq, &batches, whole, moment, outbox),
+            What::Call(seq) => self.call_lost(seq, whole, moment, outbox),
+            What::Lookup(key) => self.lookup_failed(&key, moment),
+            What::ProducerId => self.numbers.asked = false,
+        }
     }
 
     fn break_detour<O: Observer>(&mut self, id: DetourId, moment: &Moment<'_, O>, outbox: &mut Outbox) {

@@ -51,27 +51,32 @@ const FETCH_PAUSE_MAX: u64 = 250_000_000;
 /// How long other answers that are made here wait: long enough that a client that asks again at once does not spin.
 const ANSWER_PAUSE: u64 = 50_000_000;
 
+/// The error that clients of this API take for "try again", in a moment. `None`: it has none.
+pub(super) fn honest(frame: &[u8], api_key: i16, api_version: i16, now: u64) -> Option<Plan> {
+    Some(Plan::Answer { at: now + ANSWER_PAUSE, with: answer::answer(frame, answer::retriable_code(api_key, api_version))? })
+}
+
 impl Session {
     /// What to do with a request whose home is gone; `may_be_applied`: the broker had all of it. `None`: nothing can be done for it.
     pub(super) fn plan_for(&self, frame: &[u8], api_key: i16, api_version: i16, may_be_applied: bool, now: u64) -> Option<Plan> {
         let row = api::Api::of(api_key)?;
         let may_repeat = !may_be_applied || api::repeats_after_ambiguity(api_key, api_version);
-        let honest = |pause| Some(Plan::Answer { at: now + pause, with: answer::answer(frame, answer::retriable_code(api_key, api_version))? });
+        let honest = || honest(frame, api_key, api_version, now);
         match row.route {
             Route::Leader if api_key == api::FETCH => {
                 let wait = answer::fetch_max_wait_ms(frame).and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0).saturating_mul(1_000_000);
                 Some(Plan::Answer { at: now + wait.clamp(ANSWER_PAUSE, FETCH_PAUSE_MAX), with: answer::fetch_moved(frame)? })
             }
             Route::Leader if api_key == api::LIST_OFFSETS && Search::of(&Bytes::copy_from_slice(frame)).is_some() => Some(Plan::Leaders),
-            Route::Leader | Route::Sticky => honest(ANSWER_PAUSE),
+            Route::Leader | Route::Sticky => honest(),
             Route::GroupCoordinator | Route::TransactionCoordinator => match coordinator::coordinator_of(frame) {
                 Some((kind, id)) if may_repeat => Some(Plan::Group(GroupKey { kind, id: id.into() })),
                 None if may_repeat => Some(Plan::Any),
-                Some(_) | None => honest(ANSWER_PAUSE),
+                Some(_) | None => honest(),
             },
             Route::Any | Route::Controller | Route::ForwardedController if may_repeat => Some(Plan::Any),
             Route::Node if may_repeat => Some(Plan::Node),
-            Route::Any | Route::Controller | Route::ForwardedController | Route::Node => honest(ANSWER_PAUSE),
+            Route::Any | Route::Controller | Route::ForwardedController | Route::Node => honest(),
             Route::Connection | Route::Internal => None,
         }
     }
@@ -153,7 +158,7 @@ impl Session {
             self.drop_if_over(seq);
             return;
         }
-        self.tell(moment, Event::AbsorbedLoss { api_key });
+        self.tell_absorbed_loss(api_key, moment);
         if whole && !api::repeats_after_ambiguity(api_key, api_version) {
             self.give_up_errand(seq, moment);
         }

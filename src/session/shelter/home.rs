@@ -71,6 +71,10 @@ impl Session {
     pub(in crate::session) fn examine_coordinated<O: Observer>(&mut self, index: usize, code: i16, moment: &Moment<'_, O>) -> Examined {
         let Some(InFlight { owed, frame: Some(request) }) = self.in_flight.get(index) else { return Examined::Pass };
         let (owed, request) = (*owed, request.clone());
+        if self.identity.is_bound() && self.home_node().is_none() && owed.api_key != api::FIND_COORDINATOR {
+            // Whether the coordinator is elsewhere cannot be told from its node.
+            return Examined::Pass;
+        }
         // It was answered, and the codes can stand for a write that was applied.
         let Some(plan) = self.plan_for(&request, owed.api_key, owed.api_version, code != COORDINATOR_LOAD_IN_PROGRESS, moment.now) else {
             return Examined::Pass;
@@ -79,7 +83,7 @@ impl Session {
         match &plan {
             Plan::Answer { .. } => return Examined::Pass,
             Plan::Group(key) => {
-                let home = self.node_id;
+                let home = self.home_node();
                 let group = self.shelter_mut().groups.entry(key.clone()).or_default();
                 group.failed(Some(code), moment.now, jitter);
                 group.node_id = if code == COORDINATOR_LOAD_IN_PROGRESS { home } else { None };
@@ -98,15 +102,25 @@ impl Session {
     /// # Errors
     /// The session has to end: it is not sheltered, or it is in the middle of something that only that connection could finish.
     pub fn home_lost<O: Observer>(&mut self, unwritten: usize, close: Close, moment: &Moment<'_, O>, outbox: &mut Outbox) -> Result<(), Close> {
+        if self.seek_stand_in(unwritten, moment, outbox) {
+            return Ok(());
+        }
         let mid_response = matches!(self.response, Response::Pass(_) | Response::Walk { .. });
-        if !self.shelters(moment) || mid_response || self.request_left > 0 {
+        let is_bound = self.identity.is_bound();
+        if !self.shelters(moment) || mid_response || (self.request_left > 0 && !is_bound) {
             self.watch_home_lost(moment);
             return Err(close);
+        }
+        if is_bound {
+            outbox.to_home = Queue::default();
+            outbox.home_bytes_needed = 0;
+            self.response = Response::AtFrame;
+            return self.say_farewell(unwritten, close, moment, outbox);
         }
         let stuck = |entry: &InFlight| match entry.owed.kind {
             Kind::Handshake | Kind::Token => true,
             Kind::Forward | Kind::Swallow => entry.frame.is_none(),
-            Kind::Announcement | Kind::Versions | Kind::Replay | Kind::ProducerId | Kind::Sheltered | Kind::Ready => false,
+            Kind::Announcement | Kind::Versions | Kind::Replay | Kind::ProducerId | Kind::Resent | Kind::Sheltered | Kind::Ready => false,
         };
         if self.in_flight.iter().any(stuck) {
             return Err(close);
@@ -121,7 +135,9 @@ impl Session {
         }
         self.home = Home::Down;
         self.home_was_lost = true;
-        self.take_in_flight(unwritten, moment, outbox)?;
+        // The next time its own broker comes first again.
+        self.stand_in = None;
+        self.take_in_flight(unwritten, u64::MAX, moment, outbox)?;
         for lane in self.shelter_mut().lanes.values_mut() {
             lane.home_owes = 0;
         }
@@ -129,15 +145,15 @@ impl Session {
         Ok(())
     }
 
-    /// Everything that the home owed an answer for.
-    fn take_in_flight<O: Observer>(&mut self, unwritten: usize, moment: &Moment<'_, O>, _outbox: &mut Outbox) -> Result<(), Close> {
+    /// Everything that the home owed an answer for, up to the request with the number `end`.
+    pub(super) fn take_in_flight<O: Observer>(&mut self, unwritten: usize, end: u64, moment: &Moment<'_, O>, outbox: &mut Outbox) -> Result<(), Close> {
         let mut left = unwritten;
         let mut owed: Vec<(bool, Owed)> = Vec::new();
         for entry in self.in_flight.iter().rev().filter(|entry| entry.owed.kind.awaits_home()) {
             owed.push((left == 0, entry.owed));
             left = left.saturating_sub(entry.owed.frame_bytes);
         }
-        for (whole, owed) in owed.into_iter().rev() {
+        for (whole, owed) in owed.into_iter().rev().filter(|(_, owed)| owed.seq < end) {
             match owed.kind {
                 Kind::Announcement | Kind::Replay => self.remove(owed.seq),
                 Kind::ProducerId => {
@@ -152,6 +168,7 @@ impl Session {
                     }
                 }
                 Kind::Forward | Kind::Swallow => self.take_request(&owed, whole, moment)?,
+                Kind::Resent => self.own_way_lost(&owed, whole, moment, outbox),
                 Kind::Handshake | Kind::Token | Kind::Sheltered | Kind::Ready => {}
             }
         }
@@ -160,7 +177,7 @@ impl Session {
 
     fn take_request<O: Observer>(&mut self, owed: &Owed, whole: bool, moment: &Moment<'_, O>) -> Result<(), Close> {
         let Some(request) = self.entry_mut(owed.seq).and_then(|entry| entry.frame.clone()) else { return Ok(()) };
-        self.tell(moment, Event::AbsorbedLoss { api_key: owed.api_key });
+        self.tell_absorbed_loss(owed.api_key, moment);
         if owed.api_key == api::PRODUCE {
             let layout = produce::parse(&request).map_err(|error| Close::new(CloseCause::MalformedRequest, format!("Produce: {error}")))?;
             let call = self.produce_call(owed, &request, layout, moment);
@@ -187,6 +204,13 @@ impl Session {
                 CloseCause::BrokerClosed,
                 format!("{} was in flight and can only be answered by the broker that it went to", api::name(owed.api_key)),
             )),
+        }
+    }
+
+    /// A client that nobody else can log in loses its connection, too.
+    pub(super) fn tell_absorbed_loss<O: Observer>(&self, api_key: i16, moment: &Moment<'_, O>) {
+        if !self.identity.is_bound() {
+            self.tell(moment, Event::AbsorbedLoss { api_key });
         }
     }
 
@@ -288,7 +312,7 @@ impl Session {
 
     /// Puts a batch into its partition's lane, making that where there is none.
     pub(super) fn enqueue<O>(&mut self, seq: u64, at: usize, moment: &Moment<'_, O>) {
-        let home = self.node_id;
+        let home = self.home_node();
         let Some(partition) = self.shelter_mut().produce_mut(seq).and_then(|produce| produce.batches.get(at)).map(|batch| batch.partition.clone()) else {
             return;
         };
@@ -355,6 +379,6 @@ fn is_guarded(code: i16, numbered_here: bool) -> bool {
     }
 }
 
-pub(super) fn hold_nanos(hold: std::time::Duration) -> u64 {
+pub(in crate::session) fn hold_nanos(hold: std::time::Duration) -> u64 {
     u64::try_from(hold.as_nanos()).unwrap_or(u64::MAX / 4)
 }

@@ -71,8 +71,7 @@ impl Lane {
 
     /// Whether and where the next batch goes; `is_first`: it is the oldest of the queue.
     pub(super) fn next(&self, partition: &Partition, is_first: bool, leaders: &Leaders, view: &View, now: u64) -> Next {
-        let one_at_a_time = self.recovering || self.in_flight == 0;
-        if self.home_owes > 0 || (one_at_a_time && (self.in_flight > 0 || !is_first)) || self.in_flight >= PIPELINE_MAX {
+        if !self.has_room(is_first) {
             return Next::Wait;
         }
         let Some(leader) = self.leader(partition, leaders) else {
@@ -91,6 +90,17 @@ impl Lane {
         // A newer leader ends the pause; the same one is asked again when it is over.
         let is_new = self.failed.is_some_and(|failed| failed != leader);
         if is_new || self.backoff.is_due(now) { Next::Send(leader) } else { Next::NoLeader }
+    }
+
+    /// Whether nothing on its way stands before the next batch; `is_first`: it is the oldest of the queue.
+    fn has_room(&self, is_first: bool) -> bool {
+        let one_at_a_time = self.recovering || self.in_flight == 0;
+        self.home_owes == 0 && !(one_at_a_time && (self.in_flight > 0 || !is_first)) && self.in_flight < PIPELINE_MAX
+    }
+
+    /// The same, and its pause is over.
+    pub(super) fn may_send(&self, is_first: bool, now: u64) -> bool {
+        self.has_room(is_first) && self.backoff.is_due(now)
     }
 
     /// A batch left for `leader`.

@@ -47,7 +47,7 @@ impl Session {
     /// The detour with these batches is gone.
     pub(super) fn batches_lost<O: Observer>(&mut self, seq: u64, batches: &[usize], whole: bool, moment: &Moment<'_, O>, _outbox: &mut Outbox) {
         if batches.iter().any(|at| self.is_sent(seq, *at)) {
-            self.tell(moment, Event::AbsorbedLoss { api_key: api::PRODUCE });
+            self.tell_absorbed_loss(api::PRODUCE, moment);
         }
         for at in batches {
             self.returned(seq, *at);

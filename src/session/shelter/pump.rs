@@ -1,16 +1,19 @@
 //! Sends what can be sent, ends what is over its time, and says when to look again.
 
+use std::collections::VecDeque;
+
 use bytes::{Bytes, BytesMut};
 
 use super::detours::{Attempt, What};
 use super::errands::{Plan, asks_coordinator};
 use super::groups::{GroupKey, LOOKUP_VERSION};
 use super::lanes::Next;
+use super::own_way::{OwnWay, own_way, told_elsewhere};
 use super::{Job, Shelter, Stage};
 use crate::cluster::{Leader, TopicKey};
 use crate::guard::Event;
 use crate::protocol::{coordinator, produce};
-use crate::session::in_flight::Kind;
+use crate::session::in_flight::{InFlight, Kind, Owed};
 use crate::session::requests::Quiet;
 use crate::session::{Home, Moment, Observer, Outbox, Session};
 use crate::wire::api;
@@ -35,13 +38,15 @@ struct SentAs {
 }
 
 impl Session {
-    /// Whether anything is sheltered: then [`Session::pump`] must be called at every event, and at [`Session::next_look`].
+    /// Whether anything is sheltered, or another broker stands in for the home's: then [`Session::pump`] must be called at every event, and at [`Session::next_look`].
     pub fn is_sheltering(&self) -> bool {
-        self.shelter.is_some()
+        self.shelter.is_some() || self.leaving.is_some() || self.is_away_from_home()
     }
 
     /// Sends what can go now, ends what is over its time, and hands over the answers whose turn has come.
     pub fn pump<O: Observer>(&mut self, moment: &Moment<'_, O>, outbox: &mut Outbox) {
+        self.seek_again(moment, outbox);
+        self.answer_late(moment);
         if self.shelter.is_none() {
             return;
         }
@@ -57,7 +62,7 @@ impl Session {
     /// The next moment at which [`Session::pump`] may have something to do.
     pub fn next_look(&self, now: u64) -> Option<u64> {
         let quiet = (self.quiet == Some(Quiet::ProducerId)).then_some(self.numbers.retry_at.max(now + 1_000_000));
-        let quiet = quiet.into_iter().chain(self.next_doubt(now)).min();
+        let quiet = quiet.into_iter().chain(self.next_doubt(now)).chain(self.next_seek(now)).chain(self.next_leave()).min();
         let Some(shelter) = self.shelter.as_ref() else { return quiet };
         let open = shelter.calls.values().filter(|call| !call.is_answered);
         let next = open.clone().map(|call| call.deadline).min();
@@ -119,13 +124,15 @@ impl Session {
     fn send_groups<O: Observer>(&mut self, moment: &Moment<'_, O>, outbox: &mut Outbox) {
         let Some(shelter) = &self.shelter else { return };
         // What the home still owes an answer for was sent before, and may come here yet.
-        let at_home = self.in_flight.iter().find(|entry| entry.owed.kind.awaits_home() && asks_coordinator(entry.owed.api_key)).map(|entry| entry.owed.seq);
+        let is_at_home = |owed: &&Owed| owed.kind.awaits_home() && owed.kind != Kind::Resent && asks_coordinator(owed.api_key);
+        let at_home = self.in_flight.iter().map(|entry| &entry.owed).find(|owed| is_at_home(owed)).map(|owed| owed.seq);
         let is_next = |group: &super::Group| group.queue.front().is_some_and(|first| at_home.is_none_or(|at_home| *first < at_home));
         let ready = |group: &super::Group| group.in_flight.is_none() && is_next(group) && !group.is_looked_for && group.backoff.is_due(moment.now);
         let ready: Vec<(GroupKey, Option<i32>, Option<u64>)> =
             shelter.groups.iter().filter(|(_, group)| ready(group)).map(|(key, group)| (key.clone(), group.node_id, group.queue.front().copied())).collect();
         for (key, node_id, first) in ready {
             match (node_id, first) {
+                (Some(node_id), Some(_)) if self.identity.is_bound() && self.home_node() != Some(node_id) => self.tell_elsewhere(&key, moment),
                 (Some(node_id), Some(seq)) => {
                     if self.send_call(seq, Some(node_id), moment, outbox)
                         && let Some(group) = self.shelter_mut().groups.get_mut(&key)
@@ -139,8 +146,19 @@ impl Session {
         }
     }
 
+    /// Another broker is the coordinator, and only the client itself can go there.
+    fn tell_elsewhere<O: Observer>(&mut self, key: &GroupKey, moment: &Moment<'_, O>) {
+        let Some(group) = self.shelter_mut().groups.get_mut(key) else { return };
+        let waiting: Vec<u64> = group.queue.drain(..).collect();
+        // The next request asks the home again.
+        group.node_id = None;
+        for seq in waiting {
+            self.give_up_errand(seq, moment);
+        }
+    }
+
     fn look_up<O: Observer>(&mut self, key: GroupKey, moment: &Moment<'_, O>, outbox: &mut Outbox) {
-        let home = self.node_id;
+        let home = self.home_node();
         let Some(node_id) = self.reach_any(moment, home) else { return };
         let correlation_id = self.own_correlation_id();
         let frame = coordinator::find_coordinator_request(LOOKUP_VERSION, correlation_id, Some(OWN_CLIENT_ID), key.kind, &key.id);
@@ -148,12 +166,12 @@ impl Session {
             group.is_looked_for = true;
         }
         let attempt = Attempt { bytes: frame.len(), correlation_id, api_key: api::FIND_COORDINATOR, api_version: LOOKUP_VERSION, what: What::Lookup(key) };
-        self.send_on_detour(node_id, vec![frame], attempt, outbox);
+        self.send_on_detour(node_id, vec![frame], attempt, moment.now, outbox);
     }
 
     fn send_errands<O: Observer>(&mut self, moment: &Moment<'_, O>, outbox: &mut Outbox) {
         let Some(shelter) = &self.shelter else { return };
-        let home = self.node_id;
+        let (home, own) = (self.home_node(), self.node_id);
         let due: Vec<(u64, bool)> = shelter
             .calls
             .iter()
@@ -173,7 +191,7 @@ impl Session {
             self.send_search(seq, moment, outbox);
         }
         for (seq, any) in due {
-            let to = if any { self.reach_any(moment, home) } else { Some(home) };
+            let to = if any { self.reach_any(moment, home) } else { Some(own) };
             if let Some(node_id) = to {
                 self.send_call(seq, node_id, moment, outbox);
             }
@@ -182,17 +200,15 @@ impl Session {
 
     /// Where to ask what any broker can answer; `None`: nowhere now.
     fn reach_any<O>(&mut self, moment: &Moment<'_, O>, home: Option<i32>) -> Option<Option<i32>> {
-        let detours = &mut self.shelter_mut().detours;
-        let node_id = detours.any(moment.view, home);
-        detours.shut_until(node_id, moment.now).is_none().then_some(node_id)
+        let node_id = if self.identity.is_bound() { home } else { self.shelter_mut().detours.any(moment.view, home) };
+        self.is_way_open(node_id, moment).then_some(node_id)
     }
 
     fn send_call<O: Observer>(&mut self, seq: u64, node_id: Option<i32>, moment: &Moment<'_, O>, outbox: &mut Outbox) -> bool {
-        let shelter = self.shelter_mut();
-        if shelter.detours.shut_until(node_id, moment.now).is_some() {
+        if !self.is_way_open(node_id, moment) {
             return false;
         }
-        let Some(call) = shelter.calls.get_mut(&seq) else { return false };
+        let Some(call) = self.shelter_mut().calls.get_mut(&seq) else { return false };
         let Job::Errand(errand) = &mut call.job else { return false };
         errand.is_sent = true;
         call.outstanding += 1;
@@ -204,11 +220,15 @@ impl Session {
             what: What::Call(seq),
         };
         let frame = call.frame.clone();
-        self.send_on_detour(node_id, vec![frame], attempt, outbox);
+        self.send_on_detour(node_id, vec![frame], attempt, moment.now, outbox);
         true
     }
 
-    pub(super) fn send_on_detour(&mut self, node_id: Option<i32>, pieces: Vec<Bytes>, attempt: Attempt, outbox: &mut Outbox) {
+    pub(super) fn send_on_detour(&mut self, node_id: Option<i32>, pieces: Vec<Bytes>, attempt: Attempt, now: u64, outbox: &mut Outbox) {
+        if self.identity.is_bound() {
+            self.send_on_own_way(pieces, attempt, now, outbox);
+            return;
+        }
         let opening = self.opening();
         if let Some(shelter) = &mut self.shelter {
             shelter.detours.send(node_id, pieces, attempt, || opening, outbox);
@@ -231,18 +251,34 @@ impl Session {
         let mut ways: Vec<(SentAs, Vec<(usize, Leader)>)> = Vec::new();
         let mut unknown: Vec<TopicKey> = Vec::new();
         let mut needs_id = false;
+        let mut elsewhere: Option<(usize, i16)> = None;
+        let (home, is_bound, own_way_open) = (self.home_node(), self.identity.is_bound(), self.is_own_way_open());
         let Some(shelter) = &mut self.shelter else { return ways };
         let Shelter { calls, lanes, detours, .. } = &mut **shelter;
         let Some(Job::Produce(produce)) = calls.get(&seq).map(|call| &call.job) else { return ways };
+        let is_shut = |node_id| if is_bound { !own_way_open } else { detours.shut_until(Some(node_id), moment.now).is_some() };
         for (at, batch) in produce.batches.iter().enumerate().filter(|(_, batch)| batch.stage == Stage::Waiting) {
             let Some(lane) = lanes.get_mut(&batch.partition) else { continue };
             let ahead = lane.queue.iter().position(|place| *place == (seq, at)).unwrap_or(usize::MAX);
             if ahead != lane.in_flight {
                 continue;
             }
-            match lane.next(&batch.partition, ahead == 0, moment.leaders, moment.view, moment.now) {
+            let way = if is_bound {
+                own_way(lane, batch, ahead == 0, home, moment.leaders, moment.view, moment.now)
+            } else {
+                OwnWay::As(lane.next(&batch.partition, ahead == 0, moment.leaders, moment.view, moment.now))
+            };
+            let next = match way {
+                OwnWay::As(next) => next,
+                OwnWay::Elsewhere => {
+                    unknown.push(batch.partition.0.clone());
+                    elsewhere = elsewhere.or(Some((at, told_elsewhere(batch))));
+                    continue;
+                }
+            };
+            match next {
                 Next::Send(leader) => {
-                    if detours.shut_until(Some(leader.node_id), moment.now).is_some() {
+                    if is_shut(leader.node_id) {
                         unknown.push(batch.partition.0.clone());
                     } else if batch.needs_number && !self.numbers.refused && !self.numbers.can_number(&batch.partition) {
                         needs_id = true;
@@ -269,6 +305,12 @@ impl Session {
         }
         if is_held {
             self.hold_began(seq, moment);
+        }
+        if let Some((at, code)) = elsewhere {
+            // What is behind it goes with it, which may be in this call.
+            self.give_up_batch(seq, at, code, moment);
+            self.finish_if_done(seq, moment);
+            return self.sendable(seq, moment, outbox);
         }
         ways
     }
@@ -300,7 +342,7 @@ impl Session {
             what: What::Batches(seq, indexes),
         };
         self.tell(moment, Event::Resent { api_key: api::PRODUCE });
-        self.send_on_detour(Some(to.node_id), pieces, attempt, outbox);
+        self.send_on_detour(Some(to.node_id), pieces, attempt, moment.now, outbox);
     }
 
     /// Writes producer ids into batches that wait for one, in the order in which they go.
@@ -333,17 +375,17 @@ impl Session {
         if self.numbers.asked || moment.now < self.numbers.retry_at {
             return;
         }
-        let Some(node_id) = self.reach_any(moment, self.node_id) else { return };
+        let Some(node_id) = self.reach_any(moment, self.home_node()) else { return };
         self.numbers.asked = true;
         let correlation_id = self.own_correlation_id();
         let frame = coordinator::init_producer_id_request(PRODUCER_ID_VERSION, correlation_id, Some(OWN_CLIENT_ID));
         let attempt = Attempt { bytes: frame.len(), correlation_id, api_key: api::INIT_PRODUCER_ID, api_version: PRODUCER_ID_VERSION, what: What::ProducerId };
-        self.send_on_detour(node_id, vec![frame], attempt, outbox);
+        self.send_on_detour(node_id, vec![frame], attempt, moment.now, outbox);
     }
 
     /// Lets go of what is over: lanes and groups that can go by the home again, detours that nobody uses.
     fn leave<O: Observer>(&mut self, moment: &Moment<'_, O>, outbox: &mut Outbox) {
-        let (home, home_is_up) = (self.node_id, self.home != Home::Down);
+        let (home, home_is_up) = (self.home_node(), self.home != Home::Down);
         let Some(shelter) = &mut self.shelter else { return };
         shelter.lanes.retain(|partition, lane| !lane.is_over(partition, home, home_is_up, moment.leaders));
         shelter.groups.retain(|_, group| !group.is_over(home, home_is_up));
@@ -366,11 +408,13 @@ impl Session {
 
     /// Hands the answers whose turn has come to the client.
     pub(in crate::session) fn deliver(&mut self, outbox: &mut Outbox) {
-        while self.in_flight.front().is_some_and(|entry| entry.owed.kind == Kind::Ready) {
-            if let Some(answer) = self.in_flight.front_mut().and_then(|entry| entry.frame.take()) {
+        // What the shelter has on its way at the home is nothing that the client waits for.
+        let first = |ring: &VecDeque<InFlight>| ring.iter().find(|entry| entry.owed.kind != Kind::Resent).map(|entry| entry.owed);
+        while let Some(owed) = first(&self.in_flight).filter(|owed| owed.kind == Kind::Ready) {
+            if let Some(answer) = self.entry_mut(owed.seq).and_then(|entry| entry.frame.take()) {
                 outbox.to_client.push(answer);
             }
-            self.pop();
+            self.remove(owed.seq);
         }
     }
 

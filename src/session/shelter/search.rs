@@ -20,7 +20,8 @@ impl Session {
     pub(in crate::session) fn examine_moved<O: Observer>(&mut self, index: usize, code: i16, moment: &Moment<'_, O>) -> Examined {
         let Some(InFlight { owed, frame: Some(request) }) = self.in_flight.get(index) else { return Examined::Pass };
         let (owed, request) = (*owed, request.clone());
-        if Search::of(&request).is_none() {
+        // Only the client itself can ask another broker.
+        if self.identity.is_bound() || Search::of(&request).is_none() {
             return Examined::Pass;
         }
         self.tell(moment, Event::Absorbed { api_key: owed.api_key, code });
@@ -51,7 +52,7 @@ impl Session {
         call.outstanding += 1;
         let (correlation_id, api_key, api_version) = (call.correlation_id, call.api_key, call.api_version);
         let attempt = Attempt { bytes: frame.len(), correlation_id, api_key, api_version, what: What::Call(seq) };
-        self.send_on_detour(Some(node_id), vec![frame], attempt, outbox);
+        self.send_on_detour(Some(node_id), vec![frame], attempt, moment.now, outbox);
     }
 
     /// A leader answered a part. False: it is no answer to it.

@@ -5,6 +5,7 @@
 
 mod brokers;
 mod client;
+mod login;
 mod world;
 
 use client::Producer;
@@ -21,6 +22,9 @@ enum Kind {
     Plain(i16),
     /// The same, while windows open and close.
     Toggled(i16),
+    /// Without a producer id, behind a login that nobody but the client can make: the same, every request answered or the connection closed, and nothing of it
+    /// ever on a connection that it did not log in on.
+    Scram { acks: i16, window: bool },
 }
 
 impl Kind {
@@ -92,10 +96,27 @@ fn windows_that_open_and_close_lose_nothing_that_was_acknowledged_and_double_not
 }
 
 #[test]
+fn a_client_that_nobody_else_can_log_in_loses_nothing_that_was_acknowledged_and_doubles_nothing() {
+    many(Kind::Scram { acks: -1, window: false });
+}
+
+#[test]
+fn nor_does_it_inside_a_window_with_acks_1() {
+    many(Kind::Scram { acks: 1, window: true });
+}
+
+#[test]
+fn nor_does_it_inside_a_window_with_acks_0() {
+    many(Kind::Scram { acks: 0, window: true });
+}
+
+#[test]
 fn a_seed_gives_the_same_trace_twice() {
-    for seed in [3, 77, 1_234] {
-        let (one, two) = (run(Kind::Window(1), seed, false), run(Kind::Window(1), seed, false));
-        assert_eq!(one.unwrap_or_else(|broken| broken.1), two.unwrap_or_else(|broken| broken.1));
+    for kind in [Kind::Window(1), Kind::Scram { acks: 1, window: true }] {
+        for seed in [3, 77, 1_234] {
+            let (one, two) = (run(kind, seed, false), run(kind, seed, false));
+            assert_eq!(one.unwrap_or_else(|broken| broken.1), two.unwrap_or_else(|broken| broken.1));
+        }
     }
 }
 

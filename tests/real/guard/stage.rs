@@ -148,8 +148,9 @@ impl Stage {
 }
 
 /// All of one partition, from its leader.
-fn log(cluster: &Cluster, topic: &str, partition: i32) -> Vec<(Name, i64)> {
-    let mut wire = Wire::connect_past(&cluster.address(cluster.leader(topic, partition))).unwrap();
+/// All that is in a partition, as its leader stores it: which record, and at which offset.
+pub(crate) fn log(cluster: &Cluster, topic: &str, partition: i32) -> Vec<(Name, i64)> {
+    let mut wire = Wire::connect_past(&cluster.inner_address(cluster.leader(topic, partition))).unwrap();
     let mut log = Vec::new();
     let mut next = 0;
     loop {

@@ -1,4 +1,6 @@
-//! What becomes of a connection behind a login when its broker goes: where the login can be said again, nothing.
+//! What becomes of a connection behind a login when its broker goes: where the login can be said again, nothing; where not, see [`scram`].
+
+mod scram;
 
 use kafka_protocol::messages::{SaslAuthenticateRequest, SaslHandshakeRequest};
 use kafka_protocol::protocol::StrBytes;

@@ -31,12 +31,14 @@ pub(super) struct Brokers {
     /// A producer id begins with its first sequence, as before Kafka 2.5 and with transaction version 2. Later brokers take any; then a client that pipelines its first
     /// batches can lose the first to a leader that comes back, with Leeward or without.
     pub(super) is_strict: bool,
+    /// With acks=all one batch in so many is refused, for want of replicas.
+    pub(super) refuses: u64,
 }
 
 impl Brokers {
     pub(super) fn new() -> Self {
         let partitions = (0..PARTITIONS).map(|_| Partition { leader: 1, epoch: 0, log: Vec::new() }).collect();
-        Brokers { up: NODES.iter().map(|node| (*node, true)).collect(), partitions, next_producer_id: 1000, said: Vec::new(), is_strict: false }
+        Brokers { up: NODES.iter().map(|node| (*node, true)).collect(), partitions, next_producer_id: 1000, said: Vec::new(), is_strict: false, refuses: 25 }
     }
 
     /// Moves leadership to another broker that is up, if there is one.
@@ -93,7 +95,7 @@ impl Brokers {
         if self.partitions[at].leader != node {
             return (6, -1);
         }
-        if acks == -1 && dice.one_in(25) {
+        if acks == -1 && dice.one_in(self.refuses) {
             return (19, -1);
         }
         let head = batch.head.as_ref().expect("batches are of format v2");

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
+use super::login::AtClient;
 use super::{Dice, Kind, PARTITIONS, TOPIC, brokers::framed};
 use crate::protocol::versions;
 use crate::session::tests::batch;
@@ -14,6 +15,8 @@ pub(super) struct Told {
     pub(super) partition: usize,
     pub(super) value: u32,
     pub(super) code: i16,
+    /// The connections that the client had before this one.
+    pub(super) connection: u32,
 }
 
 #[derive(Default)]
@@ -24,6 +27,10 @@ pub(super) struct Producer {
     pub(super) waiting: VecDeque<(i32, Vec<(usize, u32)>)>,
     pub(super) told: Vec<Told>,
     unread: Vec<u8>,
+    pub(super) connection: u32,
+    pub(super) login: AtClient,
+    /// What it says next of its login.
+    pub(super) says: Vec<u8>,
 }
 
 impl Producer {
@@ -33,10 +40,21 @@ impl Producer {
         versions::encode_request(3, 0, Some("c"), Some(("simulated", "1")))
     }
 
+    /// Its connection is over: what had no answer will get none.
+    pub(super) fn comes_again(&mut self) -> Bytes {
+        self.connection += 1;
+        self.waiting.clear();
+        self.unread.clear();
+        self.says.clear();
+        self.login = AtClient::Greeting;
+        self.hello()
+    }
+
     pub(super) fn request(&mut self, kind: Kind, dice: &mut Dice) -> Vec<u8> {
         self.next_id += 1;
         let (acks, producer_id) = match kind {
             Kind::Window(acks) | Kind::Plain(acks) | Kind::Toggled(acks) => (acks, -1),
+            Kind::Scram { acks, .. } => (acks, -1),
             Kind::Idempotent => (-1, 7),
         };
         let mut partitions: Vec<usize> = (0..PARTITIONS).filter(|_| dice.one_in(2)).collect();
@@ -82,6 +100,14 @@ impl Producer {
             if id != expected {
                 return Err(format!("the answer of request {id} came where {expected} is the oldest"));
             }
+            if self.login != AtClient::Done {
+                self.next_id += 1;
+                if let Some(said) = self.login.next(&frame, self.next_id) {
+                    self.waiting.push_back((self.next_id, Vec::new()));
+                    self.says.extend(said);
+                }
+                continue;
+            }
             if id == 0 {
                 continue;
             }
@@ -91,7 +117,7 @@ impl Producer {
                 let partition = i32::from_be_bytes(frame[at..at + 4].try_into().unwrap()) as usize;
                 let code = i16::from_be_bytes(frame[at + 4..at + 6].try_into().unwrap());
                 let value = records.iter().find(|(index, _)| *index == partition).ok_or("an answer for a partition that was not asked")?.1;
-                self.told.push(Told { partition, value, code });
+                self.told.push(Told { partition, value, code, connection: self.connection });
                 at += 4 + 2 + 8 + 8 + 8;
             }
         }

@@ -5,6 +5,8 @@ use std::time::Duration;
 use bytes::BytesMut;
 
 use super::brokers::Brokers;
+use super::client::Told;
+use super::login::{AtBroker, AtClient};
 use super::{Dice, Kind, NODES, PARTITIONS, Producer, TOPIC};
 use crate::cluster::leaders::{PartitionInfo, Topic};
 use crate::cluster::{Leader, Leaders};
@@ -17,6 +19,9 @@ const MILLIS: u64 = 1_000_000;
 
 /// Longer than any trouble here: an error that reaches the client is one too many.
 const HOLD: Duration = Duration::from_secs(3600);
+
+/// REQUEST_TIMED_OUT: the record may be in the log.
+const MAY_BE_STORED: i16 = 7;
 
 /// Steps in which things happen; then everything is well again, and the rest must come to its end.
 const STEPS: usize = 220;
@@ -31,6 +36,7 @@ struct Connection {
     at_broker: Vec<u8>,
     to_session: Vec<u8>,
     read: BytesMut,
+    login: AtBroker,
 }
 
 pub(super) struct World {
@@ -51,14 +57,20 @@ pub(super) struct World {
     has_news: bool,
     /// Records stored and answers given when the invariants were last looked at.
     checked: (usize, usize),
+    /// What a broker found that may not be.
+    broken: Option<String>,
     pub(super) trace: Vec<String>,
 }
 
 impl World {
     pub(super) fn new(kind: Kind, seed: u64) -> Self {
-        let windows = if matches!(kind, Kind::Window(_)) { vec![WindowScope::default()] } else { Vec::new() };
+        let windows = if matches!(kind, Kind::Window(_) | Kind::Scram { window: true, .. }) { vec![WindowScope::default()] } else { Vec::new() };
         let mut brokers = Brokers::new();
         brokers.is_strict = kind == Kind::Idempotent;
+        if matches!(kind, Kind::Scram { .. }) {
+            // What moves elsewhere is of no interest for long.
+            brokers.refuses = 3;
+        }
         World {
             kind,
             dice: Dice(seed),
@@ -75,12 +87,16 @@ impl World {
             from_client: BytesMut::new(),
             connections: Vec::new(),
             has_news: false,
+            broken: None,
             trace: Vec::new(),
         }
     }
 
     pub(super) fn run(&mut self) -> Result<(), String> {
         self.learn_leaders();
+        if self.is_scram() {
+            self.client.login = AtClient::Greeting;
+        }
         let hello = self.client.hello();
         self.from_client.extend_from_slice(&hello);
         self.offer_client_bytes()?;
@@ -92,6 +108,7 @@ impl World {
         for node in NODES {
             self.brokers.up.insert(node, true);
         }
+        self.view.brokers.values_mut().for_each(|broker| broker.reachable = true);
         for _ in 0..6_000 {
             self.step(false)?;
             self.check()?;
@@ -113,6 +130,10 @@ impl World {
                 self.policy.windows = if self.policy.windows.is_empty() { vec![WindowScope::default()] } else { Vec::new() };
                 self.has_news = true;
                 self.note(format!("{} windows are open", self.policy.windows.len()));
+            }
+            10 if trouble && self.is_scram() && self.dice.one_in(6) => {
+                self.note("the client leaves".into());
+                self.come_again();
             }
             10 | 11 => {}
             12 | 13 => self.client_sends()?,
@@ -141,7 +162,7 @@ impl World {
     fn client_sends(&mut self) -> Result<(), String> {
         // More than five batches of one producer id on their way no broker recognises again.
         let in_flight_max = if self.kind == Kind::Idempotent { 5 } else { 8 };
-        if self.client.waiting.len() < in_flight_max {
+        if self.client.waiting.len() < in_flight_max && self.client.login == AtClient::Done {
             let request = self.client.request(self.kind, &mut self.dice);
             self.note(format!("the client sends {} bytes", request.len()));
             self.from_client.extend_from_slice(&request);
@@ -153,7 +174,47 @@ impl World {
         let mut buffer = std::mem::take(&mut self.from_client);
         let result = self.decide(|session, moment, outbox| session.on_client_bytes(&mut buffer, moment, outbox));
         self.from_client = buffer;
-        result.map_err(|close| format!("the session ended: {close:?}"))
+        result.or_else(|close| self.end(close))
+    }
+
+    fn is_scram(&self) -> bool {
+        matches!(self.kind, Kind::Scram { .. })
+    }
+
+    /// The session ends, as the driver has it: what there is for the client it gets, and it comes again.
+    fn end(&mut self, close: Close) -> Result<(), String> {
+        let is_allowed = matches!(close.cause, CloseCause::BrokerReset | CloseCause::BrokerClosed | CloseCause::BrokerUnreachable | CloseCause::BrokerReturned);
+        if !self.is_scram() || !is_allowed {
+            return Err(format!("the session ended: {close:?}"));
+        }
+        self.note(format!("the connection is closed: {close:?}"));
+        self.hand_answers()?;
+        self.come_again();
+        Ok(())
+    }
+
+    /// The client connects to the virtual broker of a leader, or to any.
+    fn come_again(&mut self) {
+        self.decide(|session, moment, _| session.abandon(moment));
+        while let Some(connection) = self.connections.pop() {
+            self.work_on(connection);
+        }
+        let node = if self.dice.one_in(4) { NODES[self.dice.below(NODES.len())] } else { self.brokers.partitions[0].leader };
+        self.session = Session::new(Some(node), self.dice.roll());
+        self.outbox = Outbox::default();
+        self.from_client.clear();
+        let hello = self.client.comes_again();
+        self.note(format!("the client connects to virtual broker {node}"));
+        self.from_client.extend_from_slice(&hello);
+    }
+
+    fn hand_answers(&mut self) -> Result<(), String> {
+        let answers: Vec<u8> = self.outbox.to_client.pieces().flat_map(|piece| piece.to_vec()).collect();
+        self.outbox.to_client.advance(answers.len());
+        self.client.read(&answers)?;
+        let says = std::mem::take(&mut self.client.says);
+        self.from_client.extend_from_slice(&says);
+        Ok(())
     }
 
     fn decide<R>(&mut self, decision: impl FnOnce(&mut Session, &Moment<'_, Seen>, &mut Outbox) -> R) -> R {
@@ -167,8 +228,11 @@ impl World {
         for _ in 0..100 {
             self.offer_client_bytes()?;
             if std::mem::take(&mut self.outbox.dial) {
-                self.note("the home is dialled".into());
-                if !self.connect(None, 1) {
+                let node = self.session.home_node().unwrap_or(1);
+                self.note(format!("{node} is dialled as the home"));
+                if self.connect(None, node) {
+                    self.decide(|session, moment, _| session.home_up(moment));
+                } else {
                     self.lose_home(usize::MAX)?;
                 }
             }
@@ -184,6 +248,7 @@ impl World {
             }
             let Some(wish) = self.outbox.wishes.pop_front() else { break };
             match wish {
+                Wish::Open { .. } if self.is_scram() => return Err("another connection of a client that nobody else can log in".into()),
                 Wish::Open { id, node_id } => {
                     let node = node_id.unwrap_or(1 + self.dice.below(3) as i32);
                     self.note(format!("detour {id} to {node}"));
@@ -199,10 +264,19 @@ impl World {
                 Wish::Close { id } => self.connections.retain(|connection| connection.detour != Some(id)),
             }
         }
-        let answers: Vec<u8> = self.outbox.to_client.pieces().flat_map(|piece| piece.to_vec()).collect();
-        self.outbox.to_client.advance(answers.len());
         self.outbox.ask_leaders.clear();
-        self.client.read(&answers)?;
+        self.hand_answers()?;
+        if let Some(doom) = self.session.take_doom() {
+            return self.end(doom);
+        }
+        if self.session.is_away_from_home() {
+            let is_idle = self.outbox.to_home.is_empty() && self.from_client.is_empty();
+            match self.decide(|session, moment, _| session.way_home(is_idle, moment)) {
+                WayHome::Stay => {}
+                WayHome::Leave(close) => return self.end(close),
+                WayHome::Redial => return Err("it dials in the name of a client that nobody else can log in".into()),
+            }
+        }
         if self.from_client.is_empty() {
             self.session.client_is_drained();
         }
@@ -214,7 +288,9 @@ impl World {
             self.note(format!("{node} refuses"));
             return false;
         }
-        self.connections.push(Connection { detour, node, to_broker: Vec::new(), at_broker: Vec::new(), to_session: Vec::new(), read: BytesMut::new() });
+        let login = if self.is_scram() { AtBroker::Asked(self.dice.roll()) } else { AtBroker::Open };
+        let (to_broker, at_broker, to_session) = (Vec::new(), Vec::new(), Vec::new());
+        self.connections.push(Connection { detour, node, to_broker, at_broker, to_session, read: BytesMut::new(), login });
         true
     }
 
@@ -235,7 +311,14 @@ impl World {
                 break;
             }
             let frame: Vec<u8> = connection.at_broker.drain(..4 + length).collect();
-            let answer = brokers.answer(connection.node, &frame, dice);
+            let answer = match connection.login.answer(&frame) {
+                Ok(None) => brokers.answer(connection.node, &frame, dice),
+                Ok(answer) => answer,
+                Err(broken) => {
+                    self.broken = Some(broken);
+                    return;
+                }
+            };
             trace.extend(brokers.said.drain(..).map(|said| format!("{:>6} ms: {said}, by {:?}", *now / MILLIS, connection.detour)));
             if let Some(answer) = answer {
                 connection.to_session.extend_from_slice(&answer);
@@ -259,8 +342,9 @@ impl World {
                 self.decide(|session, moment, outbox| session.on_detour_bytes(id, &mut read, moment, outbox));
             }
             None => {
-                self.decide(|session, moment, outbox| session.on_home_bytes(&mut read, moment, outbox))
-                    .map_err(|close| format!("the session ended: {close:?}"))?;
+                if let Err(close) = self.decide(|session, moment, outbox| session.on_home_bytes(&mut read, moment, outbox)) {
+                    return self.end(close);
+                }
             }
         }
         if let Some(connection) = self.connections.iter_mut().find(|connection| connection.detour == detour) {
@@ -280,22 +364,10 @@ impl World {
 
     fn break_at(&mut self, at: usize) -> Result<(), String> {
         let connection = self.connections.swap_remove(at);
+        let detour = connection.detour;
         self.note(format!("the connection to {} breaks (detour {:?})", connection.node, connection.detour));
-        // Bytes that had been handed to the socket are the broker's or lost; either way the session cannot tell.
-        if self.dice.one_in(2) && self.brokers.up[&connection.node] {
-            let mut bytes = connection.at_broker;
-            bytes.extend(connection.to_broker);
-            while let Some(length) = bytes.first_chunk::<4>().map(|field| u32::from_be_bytes(*field) as usize) {
-                if bytes.len() < 4 + length {
-                    break;
-                }
-                let frame: Vec<u8> = bytes.drain(..4 + length).collect();
-                self.brokers.answer(connection.node, &frame, &mut self.dice);
-                let said: Vec<_> = self.brokers.said.drain(..).collect();
-                said.into_iter().for_each(|said| self.note(format!("{said}, and nobody hears it")));
-            }
-        }
-        match connection.detour {
+        self.work_on(connection);
+        match detour {
             Some(id) => {
                 self.decide(|session, moment, outbox| session.detour_lost(id, 0, moment, outbox));
                 Ok(())
@@ -304,9 +376,28 @@ impl World {
         }
     }
 
+    /// Bytes that had been handed to the socket are the broker's or lost; either way the session cannot tell.
+    fn work_on(&mut self, mut connection: Connection) {
+        if self.dice.one_in(2) && self.brokers.up[&connection.node] {
+            let mut bytes = connection.at_broker;
+            bytes.extend(connection.to_broker);
+            while let Some(length) = bytes.first_chunk::<4>().map(|field| u32::from_be_bytes(*field) as usize) {
+                if bytes.len() < 4 + length {
+                    break;
+                }
+                let frame: Vec<u8> = bytes.drain(..4 + length).collect();
+                if connection.login.answer(&frame) == Ok(None) {
+                    self.brokers.answer(connection.node, &frame, &mut self.dice);
+                }
+                let said: Vec<_> = self.brokers.said.drain(..).collect();
+                said.into_iter().for_each(|said| self.note(format!("{said}, and nobody hears it")));
+            }
+        }
+    }
+
     fn lose_home(&mut self, unwritten: usize) -> Result<(), String> {
         let close = Close::new(CloseCause::BrokerReset, "simulated");
-        self.decide(|session, moment, outbox| session.home_lost(unwritten, close, moment, outbox)).map_err(|close| format!("the session ended: {close:?}"))
+        self.decide(|session, moment, outbox| session.home_lost(unwritten, close, moment, outbox)).or_else(|close| self.end(close))
     }
 
     fn stop_a_broker(&mut self) -> Result<(), String> {
@@ -354,6 +445,9 @@ impl World {
 
     /// At every step: no duplicate, the client's order, and nothing acknowledged that is not there.
     fn check(&mut self) -> Result<(), String> {
+        if let Some(broken) = self.broken.take() {
+            return Err(broken);
+        }
         let now = (self.brokers.partitions.iter().map(|partition| partition.log.len()).sum(), self.client.told.len());
         if std::mem::replace(&mut self.checked, now) == now {
             return Ok(());
@@ -370,6 +464,19 @@ impl World {
             if unique.len() != values.len() {
                 return Err(format!("partition {at} has a duplicate: {values:?}"));
             }
+            let acknowledged = |told: &&Told| told.partition == at && told.code == 0;
+            let places = |connection| {
+                let of_it = self.client.told.iter().filter(acknowledged).filter(move |told| told.connection == connection);
+                of_it.filter_map(|told| values.iter().position(|value| *value == told.value))
+            };
+            let is_numbered = matches!(self.kind, Kind::Scram { window: true, .. });
+            if is_numbered && !(0..=self.client.connection).all(|connection| places(connection).is_sorted()) {
+                return Err(format!("partition {at} is not in the client's order: {values:?}"));
+            }
+            let refused = |told: &&Told| told.partition == at && told.code != 0 && told.code != MAY_BE_STORED && values.contains(&told.value);
+            if let Some(dishonest) = self.client.told.iter().find(refused).filter(|_| is_numbered) {
+                return Err(format!("told as refused and stored: {dishonest:?} in {values:?}"));
+            }
             let missing = self.client.told.iter().find(|told| told.partition == at && told.code == 0 && !values.contains(&told.value));
             if let Some(missing) = missing {
                 return Err(format!("acknowledged and not stored: {missing:?} in {values:?}"));
@@ -380,8 +487,9 @@ impl World {
 
     fn check_end(&self) -> Result<(), String> {
         let held = self.seen.guarded.borrow();
+        let is_end = |end: HoldEnd| end != HoldEnd::Abandoned || self.is_scram();
         let began = held.iter().filter(|event| matches!(event, Event::HoldBegan { .. })).count();
-        let ended = held.iter().filter(|event| matches!(event, Event::HoldEnded { end: HoldEnd::Resent | HoldEnd::Answered, .. })).count();
+        let ended = held.iter().filter(|event| matches!(event, Event::HoldEnded { end, .. } if is_end(*end))).count();
         if began != ended {
             return Err(format!("{began} holds began and {ended} ended"));
         }

@@ -1,5 +1,8 @@
 //! The program from outside: what it prints, where, and its exit codes.
 
+mod rehearse;
+mod roll;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::process::{Child, Command, Output, Stdio};
@@ -257,7 +260,7 @@ impl Running {
     fn start(bootstrap: &str) -> Self {
         let first = free_ports();
         let admin = format!("127.0.0.1:{}", first + PORTS - 1);
-        let upstream = bootstrap.split(',').next().expect("an address");
+        let upstream = bootstrap.replace(',', "\", \"");
         let state = tempfile::tempdir().expect("a directory");
         let config = file(&format!(
             "upstream.bootstrap = [\"{upstream}\"]\nlisten.bootstrap = \"127.0.0.1:{first}\"\nlisten.virtual_brokers.range = {}\nadmin.listen = \"{admin}\"\nlog.format = \"json\"\nstate.directory = \"{}\"\n",
