@@ -40,7 +40,7 @@ const PIECES_PER_WRITE: usize = 16;
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// A connection, and the node id of the broker that it leads to; `None`: an address of which it is not known whose it is.
-type Dialing<H> = Pin<Box<dyn Future<Output = Result<(H, Option<i32>), DialError>>>>;
+pub(super) type Dialing<H> = Pin<Box<dyn Future<Output = Result<(H, Option<i32>), DialError>>>>;
 
 /// Opens the connection to the broker behind an endpoint.
 pub(super) type Dial<H> = fn(&Rc<WorkerContext>, Endpoint) -> Dialing<H>;

@@ -15,8 +15,8 @@ use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::LocalSet;
 
-use super::dial::{DialError, dial};
-use super::driver::Driver;
+use super::dial::dial;
+use super::driver::{Dialing, Driver};
 use super::listeners::{Endpoint, Permit};
 use super::pool::Pool;
 use crate::cluster::{Leaders, TopicKey, View};
@@ -474,7 +474,7 @@ async fn serve(context: Rc<WorkerContext>, accepted: Accepted) {
     drop(permit);
 }
 
-fn dial_home(context: &Rc<WorkerContext>, endpoint: Endpoint) -> std::pin::Pin<Box<dyn Future<Output = Result<(TcpStream, Option<i32>), DialError>>>> {
+fn dial_home(context: &Rc<WorkerContext>, endpoint: Endpoint) -> Dialing<TcpStream> {
     let (homes, connect_timeout) = (context.homes(endpoint), context.limits.borrow().connect_timeout);
     let context = Rc::clone(context);
     Box::pin(async move {

@@ -8,9 +8,10 @@ use crate::rolling::gate::named;
 
 /// Of a client whose Produce is not waited for long enough.
 pub(super) fn times_out(library: Library, limit: Duration, held: Duration, election: Duration) -> String {
-    let who = match library {
-        Library::Unknown => "its library is not known, so it is taken to give up".to_owned(),
-        known => format!("a {} client, which gives up", known.label()),
+    let who = if library == Library::Unknown {
+        "its library is not known, so it is taken to give up".to_owned()
+    } else {
+        format!("a {} client, which gives up", library.label())
     };
     format!(
         "{who} a Produce after {} s: it is held for {} s, and the election takes about {} s, so it gets a retriable error; raise its timeout, or guard.hold_max",
