@@ -12,6 +12,7 @@
 //! **Invariant: bounded.** Unanswered requests are bounded in number and bytes; beyond that the session takes nothing more from the client.
 
 pub mod about;
+mod around;
 pub mod close;
 mod identity;
 mod in_flight;
@@ -154,6 +155,8 @@ pub struct Session {
     bytes_in_flight: usize,
     home: Home,
     home_backoff: Backoff,
+    /// The home is there, and everything goes around it: see [`around`].
+    avoids_home: bool,
     /// The home was lost and has not answered since.
     home_was_lost: bool,
     /// The home's present connection has answered something.
@@ -211,6 +214,7 @@ impl Session {
             bytes_in_flight: 0,
             home: Home::Unwanted,
             home_backoff: Backoff::default(),
+            avoids_home: false,
             home_was_lost: false,
             home_answered: false,
             stand_in: None,
