@@ -125,6 +125,8 @@ impl App {
         let cluster = Arc::new(control.operator());
         let (upkeep, maintenance, policies) = maintenance::open(Arc::clone(&config), pictures.clone(), leaders.clone(), Arc::<Operator>::clone(&cluster));
         let means = roll::Means { cluster, maintenance: maintenance.clone(), view: pictures.clone() };
+        let known = maintenance.roll().filter(|roll| !roll.is_over()).map(|roll| roll.known).unwrap_or_default();
+        control.remember(known.iter().filter_map(|address| address.parse().ok()).collect());
         let (rolls, roll) = roll::open(means);
         let for_sessions = Pictures { view: pictures.clone(), leaders, policy: policies };
         let (workers, heard) = Workers::start(metrics, &config.limits, config.upstream.connect_timeout, &for_sessions).map_err(system("threads"))?;

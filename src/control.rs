@@ -43,6 +43,8 @@ pub struct Control {
     telemetry: Arc<Telemetry>,
     failures: HashMap<HostPort, Failure>,
     unbindable: HashMap<i32, String>,
+    /// Further addresses to ask while no broker answers: those of the configuration may be away themselves.
+    remembered: Vec<HostPort>,
     /// Failed tries before the first answer of any broker.
     tries: u64,
 }
@@ -64,7 +66,22 @@ impl Control {
         let started = Instant::now();
         let (leaders, known_leaders) = watch::channel(Arc::default());
         let upstream = watch::Sender::new(config.upstream.clone());
-        let control = Control { membership, publish, leaders, upstream, links, events, sender, config, started, telemetry, failures, unbindable, tries: 0 };
+        let control = Control {
+            membership,
+            publish,
+            leaders,
+            upstream,
+            links,
+            events,
+            sender,
+            config,
+            started,
+            telemetry,
+            failures,
+            unbindable,
+            remembered: Vec::new(),
+            tries: 0,
+        };
         (control, view, known_leaders)
     }
 
@@ -119,6 +136,11 @@ impl Control {
             // The session may have ended meanwhile.
             let _ = reply.send(Learned(Arc::clone(&self.publish.borrow())));
         }
+    }
+
+    /// Brokers that were known when Leeward ran last, to be asked beside those of the configuration.
+    pub fn remember(&mut self, addresses: Vec<HostPort>) {
+        self.remembered = addresses;
     }
 
     /// Begins to ask the brokers of the configuration, and whatever sessions are interested in. Call within a runtime.
@@ -199,7 +221,7 @@ impl Control {
         let view = self.membership.view();
         let mut wanted: Vec<HostPort> = view.brokers.values().map(|broker| broker.upstream.clone()).collect();
         if !view.brokers.values().any(|broker| broker.reachable) {
-            wanted.extend(self.config.upstream.bootstrap.iter().cloned());
+            wanted.extend(self.config.upstream.bootstrap.iter().chain(&self.remembered).cloned());
         }
         self.links.retain(|address, _| wanted.contains(address));
         self.failures.retain(|address, _| wanted.contains(address));

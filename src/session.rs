@@ -12,6 +12,7 @@
 //! **Invariant: bounded.** Unanswered requests are bounded in number and bytes; beyond that the session takes nothing more from the client.
 
 pub mod about;
+mod around;
 pub mod close;
 mod departures;
 mod identity;
@@ -158,6 +159,8 @@ pub struct Session {
     departures: Departures,
     home: Home,
     home_backoff: Backoff,
+    /// The home is there, and everything goes around it: see [`around`].
+    avoids_home: bool,
     /// The home was lost and has not answered since.
     home_was_lost: bool,
     /// The home's present connection has answered something.
@@ -218,6 +221,7 @@ impl Session {
             departures: Departures::default(),
             home: Home::Unwanted,
             home_backoff: Backoff::default(),
+            avoids_home: false,
             home_was_lost: false,
             home_answered: false,
             stand_in: None,

@@ -41,6 +41,10 @@ pub struct Policy {
     pub windows: Vec<WindowScope>,
     /// Topics whose `acks` stay as the client sent them: with one broker down acks=all would fail there.
     pub left_alone: BTreeSet<String>,
+    /// Brokers that are draining or drained: what any broker can answer goes to others.
+    pub draining: BTreeSet<i32>,
+    /// Those of them that lead nothing: nothing has to go there, and nobody is sent there.
+    pub avoided: BTreeSet<i32>,
     /// The longest a request is held, from its arrival (`guard.hold_max`).
     pub hold_max: Duration,
     /// The longest Metadata, FindCoordinator and ApiVersions are held, from their arrival (`guard.hold_lookup_max`).
@@ -57,6 +61,8 @@ impl Default for Policy {
             watch_only: false,
             windows: Vec::new(),
             left_alone: BTreeSet::new(),
+            draining: BTreeSet::new(),
+            avoided: BTreeSet::new(),
             // A crashed KRaft broker is replaced only after its 9 s session.
             hold_max: Duration::from_secs(15),
             // franz-go gives Metadata, FindCoordinator and ApiVersions ten seconds.

@@ -251,6 +251,8 @@ impl Windows {
             watch_only: guard.watch_only,
             windows: open.map(|window| WindowScope { topics: scope(&window.coverage.topics), client_ids: scope(&window.coverage.client_ids) }).collect(),
             left_alone,
+            draining: BTreeSet::new(),
+            avoided: BTreeSet::new(),
             hold_max: guard.hold_max,
             hold_lookup_max: guard.hold_lookup_max,
             held_bytes_max: guard.held_bytes_max / workers.max(1),

@@ -409,7 +409,12 @@ impl Maintenance {
         let (now, left_alone) = (now(), self.preflight_input().left_alone());
         let policy = {
             let (config, old) = (self.configs.borrow(), self.policy.borrow());
+            let draining = self.drains.draining().0;
+            // Without a picture of the leaders nobody knows that a broker leads nothing.
+            let leaders = self.leaders.borrow();
+            let avoided = draining.iter().copied().filter(|node_id| !leaders.topics.is_empty() && !leaders.leads(*node_id)).collect();
             let policy = self.windows.policy(&config.guard, config.runtime.workers, left_alone.clone(), old.generation, now);
+            let policy = Policy { draining, avoided, ..policy };
             (policy != **old).then(|| Policy { generation: old.generation + 1, ..policy })
         };
         if let Some(policy) = policy {

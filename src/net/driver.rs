@@ -467,6 +467,12 @@ where
         if self.context.draining.get() && nothing_to_write && self.session.is_at_rest() {
             return Err(Close::new(CloseCause::Shutdown, "nothing was in flight"));
         }
+        if !self.context.policy.borrow().avoided.is_empty() && matches!(self.home, Home::Up(_)) {
+            let is_idle = self.outbox.to_home.is_empty();
+            if self.decide(|session, moment, _| session.leaves_home(is_idle, moment)) {
+                self.drop_home();
+            }
+        }
         if self.session.is_away_from_home() {
             return self.go_home(nothing_to_write && self.from_client.bytes.is_empty());
         }

@@ -192,6 +192,9 @@ impl WorkerContext {
                     let first = fastrand::usize(..homes.len());
                     homes.rotate_left(first);
                 }
+                let policy = self.policy.borrow();
+                let draining: Vec<_> = policy.draining.iter().filter_map(|node_id| view.brokers.get(node_id)).map(|broker| &broker.upstream).collect();
+                homes.sort_by_key(|home| draining.contains(&home));
                 homes
             }
         }

@@ -354,6 +354,7 @@ impl Rolls {
             ended: None,
             settings,
             window: None,
+            known: census.brokers.values().map(|broker| broker.address.to_string()).collect(),
             legs: order.into_iter().map(Leg::new).collect(),
             state: State::Running,
             is_ending: false,

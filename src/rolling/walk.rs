@@ -45,6 +45,9 @@ pub struct Roll {
     pub settings: Settings,
     /// The maintenance window that it opened.
     pub window: Option<String>,
+    /// Where every broker of the cluster was when it began (`host:port`): a Leeward that is started again while one is down finds the cluster by the others.
+    #[serde(default)]
+    pub known: Vec<String>,
     /// In the order in which they go, except that the active controller goes last.
     pub legs: Vec<Leg>,
     pub state: State,

@@ -9,6 +9,8 @@
 //!                                  none is there└▶ Waiting ──after a pause, the home first──▶
 //! ```
 
+use std::collections::BTreeSet;
+
 use super::in_flight::{InFlight, Kind};
 use super::pace::{Backoff, Pace};
 use super::shelter::farewell::PARTING;
@@ -69,9 +71,12 @@ impl StandIn {
     }
 
     /// The next one to be dialled: healthy, and not tried yet.
-    fn next(&mut self, own: Option<i32>, view: &View) -> Option<i32> {
+    fn next(&mut self, own: Option<i32>, view: &View, draining: &BTreeSet<i32>) -> Option<i32> {
         let healthy = |node_id: &i32| !self.tried.contains(node_id) && Some(*node_id) != own && view.is_healthy(*node_id);
-        let candidates: Vec<i32> = view.brokers.keys().copied().filter(healthy).collect();
+        let mut candidates: Vec<i32> = view.brokers.keys().copied().filter(healthy).collect();
+        if candidates.iter().any(|node_id| !draining.contains(node_id)) {
+            candidates.retain(|node_id| !draining.contains(node_id));
+        }
         let at = usize::try_from(self.pace.jitter()).unwrap_or(0) % candidates.len().max(1);
         candidates.get(at).copied()
     }
@@ -152,7 +157,7 @@ impl Session {
     fn dial_stand_in<O: Observer>(&mut self, moment: &Moment<'_, O>, outbox: &mut Outbox) {
         let own = self.node_id;
         let Some(stand_in) = &mut self.stand_in else { return };
-        match stand_in.next(own, moment.view) {
+        match stand_in.next(own, moment.view, &moment.policy.draining) {
             Some(node_id) => {
                 (stand_in.node_id, stand_in.stage) = (Some(node_id), Stage::Dialling);
                 outbox.dial = true;

@@ -1,5 +1,6 @@
 //! Tables for each rule, and a property over whole conversations (`tests/conversation.rs`).
 
+mod around;
 mod bound;
 mod conversation;
 mod divided;

@@ -260,7 +260,7 @@ impl Running {
     fn start(bootstrap: &str) -> Self {
         let first = free_ports();
         let admin = format!("127.0.0.1:{}", first + PORTS - 1);
-        let upstream = bootstrap.replace(',', "\", \"");
+        let upstream = bootstrap.split(',').next().expect("an address");
         let state = tempfile::tempdir().expect("a directory");
         let config = file(&format!(
             "upstream.bootstrap = [\"{upstream}\"]\nlisten.bootstrap = \"127.0.0.1:{first}\"\nlisten.virtual_brokers.range = {}\nadmin.listen = \"{admin}\"\nlog.format = \"json\"\nstate.directory = \"{}\"\n",

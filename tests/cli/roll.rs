@@ -112,7 +112,7 @@ async fn every_broker_is_restarted_once_over_two_crashes_of_leeward() {
     let refused = scene.start(&[]);
     assert!(refused.code == Some(3) && refused.err.contains("roll r1 is not over"), "{}", refused.err);
 
-    // It is ended while a broker is being stopped, and again while the next one is.
+    // It is ended while a broker is being stopped, and again while the next one is. The first is the one broker that its configuration names.
     let mut done: BTreeSet<String> = BTreeSet::new();
     for crashes in 1..=2 {
         let started = Instant::now();

@@ -31,7 +31,19 @@ fn settings() -> Settings {
 fn roll(order: &[i32], settings: Settings) -> Roll {
     let (reason, author) = ("patches".to_owned(), "ops".to_owned());
     let legs = order.iter().map(|node_id| Leg::new(*node_id)).collect();
-    Roll { id: "r1".to_owned(), reason, author, begun: 0, ended: None, settings, window: None, legs, state: State::Running, is_ending: false }
+    Roll {
+        id: "r1".to_owned(),
+        reason,
+        author,
+        begun: 0,
+        ended: None,
+        settings,
+        window: None,
+        known: Vec::new(),
+        legs,
+        state: State::Running,
+        is_ending: false,
+    }
 }
 
 /// What a broker does by itself, so many looks after it was told to.

@@ -250,6 +250,9 @@ impl Session {
         moment: &Moment<'_, O>,
         outbox: &mut Outbox,
     ) -> Result<(), Close> {
+        if !moment.policy.avoided.is_empty() || self.avoids_home {
+            self.choose_home(peek.api_key, moment);
+        }
         let owed = self.owed(peek, frame_bytes, moment);
         if let Some(produce) = peek.produce {
             self.take_produce(buffer, passed, owed, produce.acks, intent, moment, outbox)

@@ -82,7 +82,7 @@ impl Session {
 
     /// What becomes of a request, other than Produce, that should not go to the home now. `None`: it should.
     pub(in crate::session) fn detour_plan(&self, frame: &[u8], api_key: i16, api_version: i16, now: u64) -> Option<Plan> {
-        let is_down = self.home == Home::Down && (!self.home_backoff.is_due(now) || self.end_in_sight().is_some());
+        let is_down = self.home == Home::Down && (self.avoids_home || !self.home_backoff.is_due(now) || self.end_in_sight().is_some());
         if is_down {
             return self.plan_for(frame, api_key, api_version, false, now);
         }

@@ -1,6 +1,6 @@
 //! Connections of a session to other brokers than its home, or to its home's broker again.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use bytes::{Bytes, BytesMut};
 
@@ -78,14 +78,15 @@ impl Detours {
         self.all.is_empty()
     }
 
-    /// The node to ask what any broker can answer: one that is reached already, or another reachable one.
-    pub(super) fn any(&mut self, view: &View, home: Option<i32>) -> Option<i32> {
-        let is_good = |node: i32| view.brokers.get(&node).is_some_and(|broker| broker.reachable) && !self.shut.contains_key(&Some(node));
+    /// The node to ask what any broker can answer: one that is reached already, or another reachable one; one that is `draining` only where there is no other.
+    pub(super) fn any(&mut self, view: &View, draining: &BTreeSet<i32>, home: Option<i32>) -> Option<i32> {
+        let is_reachable = |node: i32| view.brokers.get(&node).is_some_and(|broker| broker.reachable);
+        let is_good = |node: i32| is_reachable(node) && !draining.contains(&node) && !self.shut.contains_key(&Some(node));
         if let Some(node) = self.all.iter().filter_map(|detour| detour.node_id).find(|node| is_good(*node)) {
             return Some(node);
         }
         let mut nodes: Vec<i32> = view.brokers.values().filter(|broker| broker.reachable).map(|broker| broker.node_id).collect();
-        nodes.sort_by_key(|node| (Some(*node) == home, self.shut.contains_key(&Some(*node))));
+        nodes.sort_by_key(|node| (Some(*node) == home || draining.contains(node), self.shut.contains_key(&Some(*node))));
         let good = nodes.iter().filter(|node| is_good(**node) && Some(**node) != home).count().max(1);
         self.rotation = self.rotation.wrapping_add(1);
         nodes.get(self.rotation % good.min(nodes.len().max(1))).copied()

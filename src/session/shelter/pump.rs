@@ -200,7 +200,7 @@ impl Session {
 
     /// Where to ask what any broker can answer; `None`: nowhere now.
     fn reach_any<O>(&mut self, moment: &Moment<'_, O>, home: Option<i32>) -> Option<Option<i32>> {
-        let node_id = if self.identity.is_bound() { home } else { self.shelter_mut().detours.any(moment.view, home) };
+        let node_id = if self.identity.is_bound() { home } else { self.shelter_mut().detours.any(moment.view, &moment.policy.draining, home) };
         self.is_way_open(node_id, moment).then_some(node_id)
     }
 
@@ -391,6 +391,7 @@ impl Session {
         shelter.groups.retain(|_, group| !group.is_over(home, home_is_up));
         let could_be_home = |lane: &super::Lane, partition| lane.is_over(partition, home, true, moment.leaders);
         if self.home == Home::Down
+            && !self.avoids_home
             && self.home_backoff.is_due(moment.now)
             && shelter.calls.is_empty()
             && shelter.lanes.iter().all(|(partition, lane)| could_be_home(lane, partition))
@@ -400,7 +401,7 @@ impl Session {
             self.home = Home::Unwanted;
         }
         let nothing_left = shelter.calls.is_empty() && shelter.lanes.is_empty() && shelter.groups.is_empty();
-        shelter.detours.close_idle(moment.now, nothing_left, outbox);
+        shelter.detours.close_idle(moment.now, nothing_left && !self.avoids_home, outbox);
         if shelter.is_empty() {
             self.shelter = None;
         }

@@ -135,6 +135,13 @@ impl World {
                 self.note("the client leaves".into());
                 self.come_again();
             }
+            11 if self.dice.one_in(3) => {
+                // The home is drained, or it is not any more.
+                let avoided = if self.policy.avoided.is_empty() { [1].into() } else { std::collections::BTreeSet::new() };
+                (self.policy.draining, self.policy.avoided) = (avoided.clone(), avoided);
+                self.has_news = true;
+                self.note(format!("avoided are {:?}", self.policy.avoided));
+            }
             10 | 11 => {}
             12 | 13 => self.client_sends()?,
             14 => self.break_a_connection()?,
@@ -227,6 +234,11 @@ impl World {
     fn obey(&mut self) -> Result<(), String> {
         for _ in 0..100 {
             self.offer_client_bytes()?;
+            let is_idle = self.outbox.to_home.is_empty() && self.connections.iter().all(|connection| connection.detour.is_some() || connection.read.is_empty());
+            if self.connections.iter().any(|connection| connection.detour.is_none()) && self.decide(|session, moment, _| session.leaves_home(is_idle, moment)) {
+                self.note("the home is left".into());
+                self.connections.retain(|connection| connection.detour.is_some());
+            }
             if std::mem::take(&mut self.outbox.dial) {
                 let node = self.session.home_node().unwrap_or(1);
                 self.note(format!("{node} is dialled as the home"));
