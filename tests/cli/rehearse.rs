@@ -1,5 +1,5 @@
 //! `leeward rehearse` and what is sent to each broker, in front of the sandbox.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic, and says where")]
+#![expect(clippy::unwrap_used, reason = "a test may panic, and says where")]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
