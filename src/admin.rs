@@ -18,6 +18,7 @@
 //! | `GET /v1/cluster` | [`brokers::ClusterPicture`]: one reading of the whole cluster |
 //! | `GET /v1/brokers/{id}/may-stop?guarantee=strict\|available\|none` | [`crate::rolling::gate::Verdict`] |
 //! | `GET /v1/brokers/{id}/may-continue` | [`crate::rolling::resume::Return`] |
+//! | `GET /v1/brokers/{id}/rehearse` | [`crate::rolling::rehearsal::Rehearsal`]: what a restart of the broker would do now |
 //! | `GET`, `POST /v1/brokers/{id}/drain` | how far a drain is; begins one, or 409 with the preflight when it is dangerous |
 //! | `POST /v1/brokers/{id}/undrain` | begins to bring back what the drain has moved |
 //! | `GET /v1/roll` | [`crate::roll::api::RollStatus`]: the roll that goes on, or the last one |
@@ -32,10 +33,12 @@ mod handlers;
 mod http;
 mod maintenance;
 pub mod readiness;
+mod rehearse;
 pub mod report;
 mod roll;
 mod routes;
 pub mod status;
+pub mod traffic;
 
 #[cfg(test)]
 mod tests;
@@ -55,6 +58,7 @@ use crate::cluster::View;
 use crate::config::{Config, ConfigErrors};
 use crate::control::Operator;
 use crate::maintenance::MaintenanceHandle;
+use crate::net::Surveyor;
 use crate::roll::RollHandle;
 use crate::telemetry::Telemetry;
 
@@ -69,6 +73,7 @@ pub struct AdminState {
     pub maintenance: MaintenanceHandle,
     pub roll: RollHandle,
     pub operator: Operator,
+    pub surveyor: Surveyor,
     pub started: Started,
 }
 

@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{self, AdminCommand, AdminState, ListenerState, Readiness, Started};
@@ -26,6 +27,7 @@ use crate::roll;
 use crate::telemetry::Telemetry;
 use crate::telemetry::events::{Listening, ShutdownBegan, ShutdownEnded};
 use crate::telemetry::logs::LogControl;
+use crate::telemetry::traffic::LOOK_EVERY;
 use reload::BY_SIGNAL;
 
 /// Why Leeward could not run.
@@ -154,8 +156,10 @@ impl App {
             maintenance: maintenance.clone(),
             roll,
             operator: control.operator(),
+            surveyor: workers.surveyor(),
             started: Started { at: SystemTime::now(), instant: Instant::now() },
         };
+        tokio::spawn(watch_traffic(Arc::clone(&telemetry)));
         let admin = serve_admin(admin, state)?;
         let mut app = App {
             config,
@@ -254,6 +258,16 @@ const ADMIN_COMMANDS_MAX: usize = 16;
 
 async fn listen(address: SocketAddr, purpose: &'static str, key: &'static str) -> Result<TcpListener, RunError> {
     TcpListener::bind(address).await.map_err(|error| RunError::Bind { purpose, key, address, error })
+}
+
+/// Looks at what goes to each broker, for as long as the process lives.
+async fn watch_traffic(telemetry: Arc<Telemetry>) {
+    let mut looks = tokio::time::interval(LOOK_EVERY);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        looks.tick().await;
+        telemetry.note_traffic(Instant::now());
+    }
 }
 
 fn serve_admin(listener: TcpListener, state: AdminState) -> Result<Admin, RunError> {

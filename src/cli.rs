@@ -7,11 +7,13 @@ mod config;
 mod demo;
 mod maintenance;
 mod output;
+mod rehearse;
 mod reload;
 mod report;
 mod roll;
 mod run;
 mod status;
+mod traffic;
 
 #[cfg(test)]
 mod tests;
@@ -93,6 +95,7 @@ Examples:
   leeward maintenance on --reason \"upgrade to 4.3\" --for 2h
   leeward cluster
   leeward broker may-stop 3 --wait
+  leeward rehearse broker 3
   leeward roll plan --from 2.1 --to 2.6
   leeward roll start --reason \"upgrade to 4.3\" --wait
   leeward broker drain 3 --reason \"upgrade to 4.3\" --wait
@@ -123,6 +126,8 @@ enum Command {
     Cluster(cluster::ClusterArgs),
     /// Ask whether a broker may stop, and whether it is back.
     Broker(broker::BrokerArgs),
+    /// Tell what the restart of a broker would do, before it happens.
+    Rehearse(rehearse::RehearseArgs),
     /// Restart the brokers one by one; plan the upgrade of a cluster from one release of Kafka to another.
     Roll(roll::RollArgs),
     /// Check, show and explain the configuration.
@@ -142,6 +147,7 @@ impl Command {
             Command::Maintenance(command) => command.run(output),
             Command::Cluster(command) => command.run(output),
             Command::Broker(command) => command.run(output),
+            Command::Rehearse(command) => command.run(output),
             Command::Roll(command) => command.run(output),
             Command::Config(command) => command.run(output),
             Command::Reload(command) => command.run(output),

@@ -111,6 +111,12 @@ struct Snapshot {
     known: BTreeMap<i32, Arc<Known>>,
 }
 
+impl Snapshot {
+    fn is_window_open(&self, now: Millis) -> bool {
+        self.windows.open_windows().iter().any(|window| window.expires > now)
+    }
+}
+
 /// Reads the windows and sends commands.
 #[derive(Debug, Clone)]
 pub struct MaintenanceHandle {
@@ -173,8 +179,13 @@ impl MaintenanceHandle {
         if known.is_none() && snapshot.drains.get(node_id).is_none() && !self.view.borrow().brokers.contains_key(&node_id) {
             return Err(unknown(node_id));
         }
-        let window_open = snapshot.windows.open_windows().iter().any(|window| window.expires > now);
+        let window_open = snapshot.is_window_open(now);
         Ok(views::drain_view(node_id, &snapshot.drains, known, window_open, now))
+    }
+
+    /// Whether a maintenance window is open now.
+    pub fn is_window_open(&self) -> bool {
+        self.snapshot.load().is_window_open(now())
     }
 
     /// Where the drain of a broker stands; `None`: it is not drained.

@@ -14,6 +14,7 @@
 pub mod about;
 mod around;
 pub mod close;
+mod departures;
 mod identity;
 mod in_flight;
 mod numbers;
@@ -33,6 +34,7 @@ use bytes::Bytes;
 
 pub use about::{About, Hindrance};
 pub use close::{Close, CloseCause};
+pub use departures::{Departed, Departures, Purpose};
 pub use outbox::Outbox;
 pub use shelter::detours::DetourId;
 pub use stand_in::WayHome;
@@ -153,6 +155,8 @@ pub struct Session {
     /// Leeward's answers to ApiVersions requests that the broker hears too, for when their turn comes.
     versions_answers: VecDeque<Bytes>,
     bytes_in_flight: usize,
+    /// What was put into the outbox for the home and not taken by [`Session::take_departures`].
+    departures: Departures,
     home: Home,
     home_backoff: Backoff,
     /// The home is there, and everything goes around it: see [`around`].
@@ -174,6 +178,8 @@ pub struct Session {
     client_id: Box<str>,
     /// The request that the client gives up first, by API key.
     shortest: Option<(i16, Duration)>,
+    /// The shortest limit of its Produce requests.
+    produce_limit: Option<Duration>,
     hindrance: Option<Hindrance>,
     about_changes: u32,
     /// The client's own ApiVersions request, so that a broker learns its name and version when it is dialled.
@@ -212,6 +218,7 @@ impl Session {
             in_flight: VecDeque::new(),
             versions_answers: VecDeque::new(),
             bytes_in_flight: 0,
+            departures: Departures::default(),
             home: Home::Unwanted,
             home_backoff: Backoff::default(),
             avoids_home: false,
@@ -226,6 +233,7 @@ impl Session {
             silent_producer: false,
             client_id: Box::default(),
             shortest: None,
+            produce_limit: None,
             hindrance: None,
             about_changes: 0,
             announcement: None,
@@ -313,6 +321,16 @@ impl Session {
             }
             entry.owed.sent = now;
         }
+    }
+
+    /// What has left for the home since the last call; to be asked when everything in the outbox for it was handed to its socket.
+    pub fn take_departures(&mut self) -> Departures {
+        std::mem::take(&mut self.departures)
+    }
+
+    /// The same where the home is gone, and the last `unwritten` bytes for it never left.
+    pub fn take_lost_departures(&mut self, unwritten: usize) -> Departures {
+        self.take_departures().lost(unwritten)
     }
 
     /// The connection to the home is up.

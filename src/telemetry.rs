@@ -10,9 +10,11 @@ mod histogram;
 pub mod ledger;
 pub mod logs;
 pub mod names;
+mod nodes;
 mod process;
 mod render;
 mod totals;
+pub mod traffic;
 mod worker;
 
 #[cfg(test)]
@@ -21,8 +23,9 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
+pub use nodes::NodeTotals;
 pub use process::ProcessFigures;
 pub use totals::Totals;
 pub use worker::{Refusal, Side, WorkerMetrics};
@@ -30,6 +33,7 @@ pub use worker::{Refusal, Side, WorkerMetrics};
 use crate::cluster::View;
 use ledger::{Episode, EpisodeKind, Ledger, Which};
 use render::Scrape;
+use traffic::{NodeTraffic, Traffic};
 use worker::Shard;
 
 /// Kafka's name of an error code; `OTHER` for one that is not known.
@@ -48,6 +52,7 @@ pub struct Telemetry {
     reloads_failed: AtomicU64,
     windows_open: AtomicU64,
     ledger: Ledger,
+    traffic: Mutex<Traffic>,
 }
 
 impl Telemetry {
@@ -65,13 +70,20 @@ impl Telemetry {
             reloads_failed: AtomicU64::new(0),
             windows_open: AtomicU64::new(0),
             ledger,
+            traffic: Mutex::default(),
         };
         (Arc::new(telemetry), writers)
     }
 
     /// The exposition for Prometheus, in OpenMetrics text ([`Telemetry::CONTENT_TYPE`]).
     pub fn render(&self) -> String {
-        render::render(Scrape { totals: self.totals(), guard: self.ledger.totals(), cluster: self.cluster(), process: ProcessFigures::read() })
+        render::render(Scrape {
+            totals: self.totals(),
+            nodes: self.nodes(),
+            guard: self.ledger.totals(),
+            cluster: self.cluster(),
+            process: ProcessFigures::read(),
+        })
     }
 
     /// The media type of [`Telemetry::render`].
@@ -80,6 +92,21 @@ impl Telemetry {
     /// All workers' counters, summed up now.
     pub fn totals(&self) -> Totals {
         Totals::of(self.shards.iter().map(|shard| &**shard))
+    }
+
+    /// Looks at what was sent to each broker; to be called every [`traffic::LOOK_EVERY`].
+    pub fn note_traffic(&self, at: Instant) {
+        let nodes = self.nodes();
+        self.traffic.lock().unwrap_or_else(PoisonError::into_inner).note(at, nodes);
+    }
+
+    /// What goes to each broker, as the last [`Telemetry::note_traffic`] found it; `None` stands for addresses of which it is not known whose they are.
+    pub fn traffic(&self, at: Instant) -> BTreeMap<Option<i32>, NodeTraffic> {
+        self.traffic.lock().unwrap_or_else(PoisonError::into_inner).by_node(at)
+    }
+
+    fn nodes(&self) -> BTreeMap<Option<i32>, NodeTotals> {
+        nodes::totals(self.shards.iter().map(|shard| &shard.nodes))
     }
 
     /// A new picture of the cluster was published.

@@ -1,6 +1,7 @@
 //! `/v1/cluster` and `/v1/brokers/…`: the cluster read afresh for whoever asks, and what the gate makes of it.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::collections::BTreeMap;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::AdminState;
 use super::handlers::refuse;
+use super::traffic::BrokerTraffic;
 use crate::guard::time::{millis, rfc3339};
 use crate::protocol::versions::Offer;
 use crate::releases::formats::{METADATA_VERSION, metadata_version_of};
@@ -20,9 +22,10 @@ use crate::rolling::gate::{Guarantee, PartitionName, may_stop};
 use crate::rolling::resume::may_continue;
 use crate::rolling::roster::{Standing, Totals, roster, totals};
 use crate::rolling::{Census, Drains};
+use crate::telemetry::traffic::NodeTraffic;
 
 /// `/v1/cluster`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClusterPicture {
     /// RFC 3339.
     pub at: String,
@@ -45,7 +48,7 @@ pub struct ClusterPicture {
 }
 
 /// One broker.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BrokerPicture {
     pub node_id: i32,
     pub address: String,
@@ -61,6 +64,8 @@ pub struct BrokerPicture {
     /// `inter.broker.protocol.version`; absent with KRaft.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inter_broker_protocol: Option<String>,
+    /// What Leeward sends to it.
+    pub traffic: BrokerTraffic,
 }
 
 /// Which Kafka a broker is, and how that is known.
@@ -94,7 +99,7 @@ pub struct VoterPicture {
 }
 
 impl ClusterPicture {
-    fn of(census: &Census, drains: &Drains, at: SystemTime) -> Self {
+    fn of(census: &Census, drains: &Drains, traffic: &BTreeMap<Option<i32>, NodeTraffic>, at: SystemTime) -> Self {
         let standings = roster(census, drains);
         let finalized = census.brokers.values().filter(|broker| broker.is_reachable).find_map(|broker| finalized(broker.offer.as_deref()?));
         ClusterPicture {
@@ -102,7 +107,7 @@ impl ClusterPicture {
             cluster_id: census.cluster_id.clone(),
             controller_id: census.controller_id,
             metadata_version: finalized,
-            brokers: census.brokers.values().filter_map(|broker| Some(BrokerPicture::of(broker, *standings.get(&broker.node_id)?, census))).collect(),
+            brokers: census.brokers.values().filter_map(|broker| Some(BrokerPicture::of(broker, *standings.get(&broker.node_id)?, census, traffic))).collect(),
             partitions: totals(census),
             reassigning: census.reassignments.as_ref().map(|running| {
                 let name = |moving: &crate::rolling::census::Reassignment| PartitionName { topic: moving.topic.to_string(), partition: moving.partition };
@@ -122,7 +127,7 @@ impl ClusterPicture {
 }
 
 impl BrokerPicture {
-    fn of(broker: &Broker, standing: Standing, census: &Census) -> Self {
+    fn of(broker: &Broker, standing: Standing, census: &Census, traffic: &BTreeMap<Option<i32>, NodeTraffic>) -> Self {
         BrokerPicture {
             node_id: broker.node_id,
             address: broker.address.to_string(),
@@ -131,6 +136,7 @@ impl BrokerPicture {
             reachable: broker.is_reachable,
             standing,
             release: broker.offer.as_deref().map(ReleasePicture::of),
+            traffic: traffic.get(&Some(broker.node_id)).copied().map(BrokerTraffic::from).unwrap_or_default(),
             inter_broker_protocol: census.inter_broker_protocols.get(&broker.node_id).cloned(),
         }
     }
@@ -157,7 +163,9 @@ fn finalized(offer: &Offer) -> Option<String> {
 
 pub(super) async fn cluster(State(state): State<AdminState>) -> Response {
     match census(&state).await {
-        Ok(census) => Json(ClusterPicture::of(&census, &state.maintenance.drains(), SystemTime::now())).into_response(),
+        Ok(census) => {
+            Json(ClusterPicture::of(&census, &state.maintenance.drains(), &state.telemetry.traffic(Instant::now()), SystemTime::now())).into_response()
+        }
         Err(refusal) => refusal,
     }
 }
@@ -208,7 +216,7 @@ pub(super) async fn go_on(
     }
 }
 
-async fn census(state: &AdminState) -> Result<Census, Response> {
+pub(super) async fn census(state: &AdminState) -> Result<Census, Response> {
     state.operator.census().await.map_err(|error| {
         let hint = "look at the brokers, and at leeward status; where they ask for a login, set upstream.sasl_plain";
         refuse(StatusCode::SERVICE_UNAVAILABLE, &format!("the cluster could not be read: {error}"), hint)

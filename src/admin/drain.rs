@@ -1,6 +1,6 @@
 //! `/v1/brokers/{id}/drain` and `/undrain`: each hands what is asked to whoever owns the drains.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
@@ -29,7 +29,11 @@ pub(super) async fn status(
         return refuse(StatusCode::BAD_REQUEST, &error.body_text(), "ask without a query");
     }
     match node_id {
-        Ok(Path(node_id)) => state.maintenance.drain_status(node_id).map_or_else(refused, |view| Json(view).into_response()),
+        Ok(Path(node_id)) => {
+            let traffic = state.telemetry.traffic(Instant::now()).get(&Some(node_id)).copied();
+            let ago = traffic.and_then(|traffic| traffic.records_asked_ago).map(|ago| ago.as_secs());
+            state.maintenance.drain_status(node_id).map_or_else(refused, |view| Json(view.measured(ago)).into_response())
+        }
         Err(error) => no_node_id(&error),
     }
 }

@@ -12,7 +12,7 @@ use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter};
 
 use super::handlers::{self, BODY_BYTES_MAX, refuse};
-use super::{AdminState, access, brokers, drain, maintenance, report, roll};
+use super::{AdminState, access, brokers, drain, maintenance, rehearse, report, roll};
 
 /// Every path. What changes something is never a GET; what is added here stands in `config/openapi.json` too.
 pub(super) fn table() -> Vec<Route> {
@@ -34,6 +34,7 @@ pub(super) fn table() -> Vec<Route> {
         Route::at("/v1/cluster").get(brokers::cluster),
         Route::at("/v1/brokers/{id}/may-stop").get(brokers::stop),
         Route::at("/v1/brokers/{id}/may-continue").get(brokers::go_on),
+        Route::at("/v1/brokers/{id}/rehearse").get(rehearse::status),
         Route::at("/v1/brokers/{id}/drain").get(drain::status).post(drain::drain),
         Route::at("/v1/brokers/{id}/undrain").post(drain::undrain),
         Route::at("/v1/roll").get(roll::status),

@@ -1,18 +1,20 @@
 //! What `/v1/status` tells, and `leeward status` shows.
 
 use std::collections::BTreeMap;
-use std::time::UNIX_EPOCH;
+use std::time::{Instant, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
 use super::AdminState;
 use super::readiness::{Check, ListenerState, check};
+use super::traffic::BrokerTraffic;
 use crate::cluster::{Broker, View};
 use crate::config::Config;
 use crate::guard::time::{millis, rfc3339};
 use crate::maintenance::api::{MaintenanceStatus, WindowView};
 use crate::session::CloseCause;
 use crate::telemetry::Totals;
+use crate::telemetry::traffic::NodeTraffic;
 use crate::wire::api;
 
 /// A picture of a running Leeward.
@@ -31,7 +33,7 @@ pub struct Status {
     pub limits: Vec<LimitStatus>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClusterStatus {
     pub cluster_id: Option<String>,
     pub controller_id: Option<i32>,
@@ -42,7 +44,7 @@ pub struct ClusterStatus {
     pub brokers: Vec<BrokerStatus>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BrokerStatus {
     pub node_id: i32,
     /// Where the broker itself listens.
@@ -56,6 +58,8 @@ pub struct BrokerStatus {
     pub reachable: bool,
     /// What it offers, by API name; empty until it answered.
     pub versions: BTreeMap<String, [i16; 2]>,
+    /// What Leeward sends to it.
+    pub traffic: BrokerTraffic,
 }
 
 /// Sums since the start, and what is now.
@@ -112,7 +116,7 @@ impl Status {
             uptime_seconds,
             ready: ready.ready,
             checks: ready.checks,
-            cluster: cluster(&view, &config),
+            cluster: cluster(&view, &config, &state.telemetry.traffic(Instant::now())),
             traffic: traffic(&totals),
             guard: state.maintenance.status().into(),
             listeners: readiness.listeners.clone(),
@@ -121,17 +125,17 @@ impl Status {
     }
 }
 
-fn cluster(view: &View, config: &Config) -> ClusterStatus {
+fn cluster(view: &View, config: &Config, traffic: &BTreeMap<Option<i32>, NodeTraffic>) -> ClusterStatus {
     ClusterStatus {
         cluster_id: view.cluster_id.clone(),
         controller_id: view.controller_id,
         generation: view.generation,
         bootstrap: config.upstream.bootstrap.iter().map(ToString::to_string).collect(),
-        brokers: view.brokers.values().map(|known| broker(known, view)).collect(),
+        brokers: view.brokers.values().map(|known| broker(known, view, traffic)).collect(),
     }
 }
 
-fn broker(broker: &Broker, view: &View) -> BrokerStatus {
+fn broker(broker: &Broker, view: &View, traffic: &BTreeMap<Option<i32>, NodeTraffic>) -> BrokerStatus {
     let ranges = broker.offer.iter().flat_map(|offer| &offer.ranges);
     let host = view.advertised_host.to_string();
     BrokerStatus {
@@ -142,6 +146,7 @@ fn broker(broker: &Broker, view: &View) -> BrokerStatus {
         listed: broker.listed,
         reachable: broker.reachable,
         versions: ranges.map(|range| (key_name(range.api_key), [range.min, range.max])).collect(),
+        traffic: traffic.get(&Some(broker.node_id)).copied().map(BrokerTraffic::from).unwrap_or_default(),
     }
 }
 

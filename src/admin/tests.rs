@@ -150,7 +150,7 @@ async fn start_configured(directory: &std::path::Path, more: &str, reply: fn() -
     let (views, pictures) = watch::channel(Arc::new(View::default()));
     let (upkeep, maintenance, policy) =
         crate::maintenance::open(Arc::new(config.clone()), pictures, watch::channel(Arc::default()).1, Arc::new(operator.clone()));
-    tokio::spawn(upkeep.run(crate::net::Surveyor::default(), Telemetry::new(1).0));
+    tokio::spawn(upkeep.run(Surveyor::default(), Telemetry::new(1).0));
     let (commands, mut asked) = mpsc::channel(1);
     tokio::spawn(async move {
         while let Some(AdminCommand::Reload { reply: to, .. }) = asked.recv().await {
@@ -166,6 +166,7 @@ async fn start_configured(directory: &std::path::Path, more: &str, reply: fn() -
         roll: roll_of(&maintenance, operator.clone()),
         maintenance,
         operator,
+        surveyor: Surveyor::default(),
         started: Started { at: SystemTime::UNIX_EPOCH, instant: Instant::now() },
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

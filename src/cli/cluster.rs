@@ -11,6 +11,7 @@ use comfy_table::Cell;
 
 use super::client::AdminAddress;
 use super::output::{Output, Paint, cut, indented, table};
+use super::traffic::traffic;
 use super::{Exit, Failure, Format, Outcome};
 use crate::admin::brokers::{BrokerPicture, ClusterPicture};
 use crate::rolling::roster::BrokerState;
@@ -113,6 +114,8 @@ fn for_people(picture: &ClusterPicture, paint: Paint) -> String {
     parts.push(String::new());
     let rows = picture.brokers.iter().map(|broker| row(broker, picture.controller_id, paint));
     parts.push(table(&["NODE", "ADDRESS", "RACK", "STATE", "KAFKA", "LEADERS", "REPLICAS", "UNDER", "AT-MIN"], rows, paint));
+    parts.push(String::new());
+    parts.push(traffic(picture.brokers.iter().map(|broker| (broker.node_id, &broker.traffic)), paint));
     parts.join("\n")
 }
 

@@ -9,6 +9,7 @@ use comfy_table::Cell;
 use super::client::AdminAddress;
 use super::maintenance::covers;
 use super::output::{Output, Paint, cut, relative, table};
+use super::traffic::traffic as traffic_by_broker;
 use super::{Exit, Failure, Format, Outcome};
 use crate::admin::status::{BrokerStatus, GuardStatus, Status};
 use crate::config::show_size;
@@ -130,7 +131,10 @@ pub(super) fn for_people(status: &Status, paint: Paint) -> String {
     if !cluster.brokers.is_empty() {
         parts.push(String::new());
         let rows = cluster.brokers.iter().map(|broker| row(broker, paint));
+        let traffic_of = cluster.brokers.iter().map(|broker| (broker.node_id, &broker.traffic));
+        let sent = traffic_by_broker(traffic_of, paint);
         parts.push(table(&["NODE", "UPSTREAM", "VIRTUAL BROKER", "RACK", "STATE", "PRODUCE", "FETCH"], rows, paint));
+        parts.extend([String::new(), sent]);
     }
     parts.join("\n")
 }

@@ -7,6 +7,7 @@ use super::status::for_people;
 use super::*;
 use crate::admin::readiness::Check;
 use crate::admin::status::{BrokerStatus, ClusterStatus, GuardStatus, LimitStatus, Status, TrafficStatus};
+use crate::admin::traffic::BrokerTraffic;
 use crate::maintenance::api::WindowView;
 
 #[test]
@@ -17,7 +18,16 @@ fn the_arguments_are_well_formed() {
 fn broker(node_id: i32, host: &str, reachable: bool, listed: bool) -> BrokerStatus {
     let versions = if reachable { BTreeMap::from([("Produce".to_owned(), [0, 13]), ("Fetch".to_owned(), [4, 18])]) } else { BTreeMap::new() };
     let (upstream, virtual_broker) = (format!("{host}:9092"), format!("proxy.example.com:{}", 19093 + node_id));
-    BrokerStatus { node_id, upstream, virtual_broker, rack: reachable.then(|| "rack-a".to_owned()), listed, reachable, versions }
+    BrokerStatus {
+        node_id,
+        upstream,
+        virtual_broker,
+        rack: reachable.then(|| "rack-a".to_owned()),
+        listed,
+        reachable,
+        versions,
+        traffic: BrokerTraffic { sessions: 4, ..BrokerTraffic::default() },
+    }
 }
 
 fn window(reason: &str) -> WindowView {
@@ -92,7 +102,12 @@ limits    limits.sessions_max <1 %, limits.buffer_bytes_max 25 %
 NODE  UPSTREAM                 VIRTUAL BROKER           RACK    STATE        PRODUCE  FETCH
 1     kafka1.example.com:9092  proxy.example.com:19094  rack-a  reachable    0-13     4-18
 2     kafka2.example.com:9092  proxy.example.com:19095  rack-a  unlisted     0-13     4-18
-3     kafka3.example.com:9092  proxy.example.com:19096  -       unreachable  ?        ?";
+3     kafka3.example.com:9092  proxy.example.com:19096  -       unreachable  ?        ?
+
+NODE  SESSIONS  REQUESTS/S  PRODUCE/S  FETCH/S  BYTES/S  LAST PRODUCE OR FETCH
+1     4         0.0         0.0        0.0      0B       none yet
+2     4         0.0         0.0        0.0      0B       none yet
+3     4         0.0         0.0        0.0      0B       none yet";
 
 #[test]
 fn a_status_is_shown_to_people() {

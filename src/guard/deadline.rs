@@ -22,6 +22,19 @@ pub enum Library {
 }
 
 impl Library {
+    /// As it is known.
+    pub fn label(self) -> &'static str {
+        match self {
+            Library::Java => "Java",
+            Library::Librdkafka => "librdkafka",
+            Library::FranzGo => "franz-go",
+            Library::Sarama => "sarama",
+            Library::KafkaPython => "kafka-python",
+            Library::KafkaJs => "kafkajs",
+            Library::Unknown => "unknown",
+        }
+    }
+
     /// From `client_software_name`.
     pub fn named(software_name: &str) -> Library {
         match software_name {
@@ -77,7 +90,12 @@ pub fn hold(policy: &Policy, library: Library, api_key: i16, timeout_ms: Option<
         CONSUMER_GROUP_HEARTBEAT | SHARE_GROUP_HEARTBEAT | STREAMS_GROUP_HEARTBEAT => policy.hold_max.min(BROKER_SESSION_TIMEOUT / SHARE_OF_SESSION),
         _ => policy.hold_max,
     };
-    most.min(client_limit(library, api_key, timeout_ms).mul_f64(SHARE_OF_LIMIT))
+    most.min(share(client_limit(library, api_key, timeout_ms)))
+}
+
+/// The part of a client's limit for which its request may be held.
+pub fn share(limit: Duration) -> Duration {
+    limit.mul_f64(SHARE_OF_LIMIT)
 }
 
 const HEARTBEAT: i16 = 12;

@@ -39,7 +39,8 @@ const PIECES_PER_WRITE: usize = 16;
 /// How long a session that ends tries to hand its client the answers that it has for it.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-type Dialing<H> = Pin<Box<dyn Future<Output = Result<H, DialError>>>>;
+/// A connection, and the node id of the broker that it leads to; `None`: an address of which it is not known whose it is.
+pub(super) type Dialing<H> = Pin<Box<dyn Future<Output = Result<(H, Option<i32>), DialError>>>>;
 
 /// Opens the connection to the broker behind an endpoint.
 pub(super) type Dial<H> = fn(&Rc<WorkerContext>, Endpoint) -> Dialing<H>;
@@ -78,6 +79,8 @@ pub(super) struct Driver<C, H> {
     outbox: Outbox,
     client: C,
     home: Home<H>,
+    /// Whose connection the home is while it is up.
+    home_node: Option<i32>,
     from_client: Buffer,
     from_home: Buffer,
     client_ended: bool,
@@ -115,6 +118,7 @@ where
             outbox: Outbox::default(),
             client,
             home: Home::Idle,
+            home_node: None,
             from_client: Buffer::default(),
             from_home: Buffer::default(),
             client_ended: false,
@@ -145,6 +149,11 @@ where
         &self.session
     }
 
+    /// Whose connection the home is, where that is known; `None` while it is not up.
+    pub(super) fn home_node(&self) -> Option<i32> {
+        self.home_node.filter(|_| matches!(self.home, Home::Up(_)))
+    }
+
     /// Gives everything back. What the peers are still owed is written, and the sockets are closed so that it reaches them.
     pub(super) async fn finish(mut self, cause: CloseCause) {
         self.decide(|session, moment, _| session.abandon(moment));
@@ -159,6 +168,7 @@ where
         let client_is_gone = matches!(cause, CloseCause::ClientClosed | CloseCause::ClientReset | CloseCause::ClientStalled);
         if matches!(self.home, Home::Up(_)) {
             self.context.metrics.upstream_closed();
+            self.context.metrics.home_closed(self.home_node);
         }
         let end_home = async {
             // The broker may still be at work on what it got, acks=0 included: a reset would make it throw that away.
@@ -214,9 +224,10 @@ where
         let Home::Dialing(dialing) = &mut self.home else { return Ok(false) };
         match dialing.as_mut().poll(cx) {
             Poll::Pending => Ok(false),
-            Poll::Ready(Ok(stream)) => {
+            Poll::Ready(Ok((stream, node_id))) => {
                 self.context.metrics.upstream_opened();
-                self.home = Home::Up(stream);
+                self.context.metrics.home_opened(node_id);
+                (self.home, self.home_node) = (Home::Up(stream), node_id);
                 self.decide(|session, moment, _| session.home_up(moment));
                 Ok(true)
             }
@@ -231,6 +242,7 @@ where
             Home::Idle | Home::Dialing(_) => usize::MAX,
             Home::Up(_) => self.outbox.to_home.len(),
         };
+        self.context.metrics.sent(self.home_node, &self.session.take_lost_departures(unwritten));
         self.drop_home();
         self.decide(|session, moment, outbox| session.home_lost(unwritten, close, moment, outbox))?;
         Ok(true)
@@ -426,6 +438,7 @@ where
             }
         }
         self.session.sent(self.context.now());
+        self.context.metrics.sent(self.home_node, &self.session.take_departures());
         Ok(true)
     }
 
@@ -481,6 +494,7 @@ where
     fn drop_home(&mut self) {
         if matches!(self.home, Home::Up(_)) {
             self.context.metrics.upstream_closed();
+            self.context.metrics.home_closed(self.home_node);
         }
         self.home = Home::Idle;
         self.home_broken = false;

@@ -15,8 +15,8 @@ use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::LocalSet;
 
-use super::dial::{DialError, dial};
-use super::driver::Driver;
+use super::dial::dial;
+use super::driver::{Dialing, Driver};
 use super::listeners::{Endpoint, Permit};
 use super::pool::Pool;
 use crate::cluster::{Leaders, TopicKey, View};
@@ -171,7 +171,14 @@ impl WorkerContext {
     }
 
     fn survey(&self) -> Vec<About> {
-        self.sessions.borrow().iter().map(|(_, seat)| seat.about.clone()).collect()
+        let of = |seat: &Seat| About { home: seat.home.or(seat.about.home), ..seat.about.clone() };
+        self.sessions.borrow().iter().map(|(_, seat)| of(seat)).collect()
+    }
+
+    /// Whose address this is, that was dialled for a session of `endpoint`.
+    fn node_at(&self, endpoint: Endpoint, address: &HostPort) -> Option<i32> {
+        let of_address = || self.view.borrow().brokers.values().find(|broker| broker.upstream == *address).map(|broker| broker.node_id);
+        endpoint.node_id().or_else(of_address)
     }
 
     /// The brokers that may serve a session of this endpoint, best first.
@@ -203,6 +210,8 @@ struct Seat {
     /// News of brokers and leaders concerns it.
     is_sheltering: bool,
     about: About,
+    /// Whose connection its home is while that is up.
+    home: Option<i32>,
     about_changes: u32,
 }
 
@@ -264,7 +273,7 @@ pub struct Heard {
 }
 
 /// Asks the workers about their clients.
-#[derive(Clone, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Surveyor {
     workers: Vec<mpsc::UnboundedSender<Command>>,
 }
@@ -445,6 +454,7 @@ async fn serve(context: Rc<WorkerContext>, accepted: Accepted) {
             let session = driver.session();
             seat.awaits_offer = session.waiting() == Some(Waiting::Offer);
             seat.is_sheltering = session.is_sheltering();
+            seat.home = driver.home_node();
             if seat.about_changes != session.about_changes() {
                 (seat.about_changes, seat.about) = (session.about_changes(), session.about());
             }
@@ -467,11 +477,12 @@ async fn serve(context: Rc<WorkerContext>, accepted: Accepted) {
     drop(permit);
 }
 
-fn dial_home(context: &Rc<WorkerContext>, endpoint: Endpoint) -> std::pin::Pin<Box<dyn Future<Output = Result<TcpStream, DialError>>>> {
+fn dial_home(context: &Rc<WorkerContext>, endpoint: Endpoint) -> Dialing<TcpStream> {
     let (homes, connect_timeout) = (context.homes(endpoint), context.limits.borrow().connect_timeout);
-    let metrics = Rc::clone(&context.metrics);
+    let context = Rc::clone(context);
     Box::pin(async move {
-        let failed = |address: &HostPort, error: &io::Error| DialFailed { address, node_id: endpoint.node_id(), error }.emit(&metrics);
-        dial(homes, connect_timeout, failed).await.map(|(stream, _)| stream)
+        let failed = |address: &HostPort, error: &io::Error| DialFailed { address, node_id: endpoint.node_id(), error }.emit(&context.metrics);
+        let (stream, address) = dial(homes, connect_timeout, failed).await?;
+        Ok((stream, context.node_at(endpoint, &address)))
     })
 }

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::Session;
-use crate::guard::deadline::client_limit;
+use crate::guard::deadline::{Library, client_limit};
 use crate::protocol::peek::Peek;
+use crate::wire::api;
 
 /// Why a window cannot protect a client in full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -18,6 +19,14 @@ pub enum Hindrance {
 }
 
 impl Hindrance {
+    /// Whether the loss of a broker reaches the client for it.
+    pub fn lets_losses_through(self) -> bool {
+        match self {
+            Hindrance::Login | Hindrance::LargeRequests => true,
+            Hindrance::OldFormat => false,
+        }
+    }
+
     /// What it means, as the end of a sentence about the client.
     pub fn meaning(self) -> &'static str {
         match self {
@@ -34,8 +43,13 @@ impl Hindrance {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct About {
     pub client_id: Box<str>,
+    pub library: Library,
+    /// The broker that its requests go to, apart from detours; `None`: none yet.
+    pub home: Option<i32>,
     /// The request that it gives up first, by API key, and after how long.
     pub shortest: Option<(i16, Duration)>,
+    /// After how long it gives up the Produce that it gives up first; `None`: it has sent none.
+    pub produce_limit: Option<Duration>,
     pub hindrance: Option<Hindrance>,
 }
 
@@ -45,7 +59,14 @@ const PRODUCE_V2_FORMAT_SINCE: i16 = 3;
 impl Session {
     /// What is known of the client; changes when [`Session::about_changes`] does.
     pub fn about(&self) -> About {
-        About { client_id: self.client_id.clone(), shortest: self.shortest, hindrance: self.hindrance }
+        About {
+            client_id: self.client_id.clone(),
+            library: self.library,
+            home: self.node_id,
+            shortest: self.shortest,
+            produce_limit: self.produce_limit,
+            hindrance: self.hindrance,
+        }
     }
 
     /// Counts the changes of [`Session::about`].
@@ -55,6 +76,10 @@ impl Session {
 
     pub(super) fn note_limit(&mut self, peek: &Peek) {
         let limit = client_limit(self.library, peek.api_key, peek.produce.map(|produce| produce.timeout_ms));
+        if peek.api_key == api::PRODUCE && self.produce_limit.is_none_or(|shortest| limit < shortest) {
+            self.produce_limit = Some(limit);
+            self.about_changes += 1;
+        }
         if self.shortest.is_none_or(|(_, shortest)| limit < shortest) {
             self.shortest = Some((peek.api_key, limit));
             self.about_changes += 1;

@@ -185,6 +185,7 @@ impl Session {
         self.want_home(moment.now, outbox);
         let mut owed = self.owed(peek, frame_bytes, moment);
         if peek.produce.is_some_and(|produce| produce.acks == 0) {
+            self.departures.add(peek.api_key, frame_bytes);
             return; // The broker does not answer it.
         }
         if peek.api_key == api::SASL_HANDSHAKE {
@@ -232,6 +233,9 @@ impl Session {
     pub(super) fn push(&mut self, owed: Owed, frame: Option<Bytes>) {
         debug_assert!(self.in_flight.back().is_none_or(|last| last.owed.seq < owed.seq), "the ring is in the order of its numbers");
         self.bytes_in_flight += owed.frame_bytes;
+        if owed.kind.awaits_home() {
+            self.departures.add(owed.api_key, owed.frame_bytes);
+        }
         self.in_flight.push_back(InFlight { owed, frame });
     }
 

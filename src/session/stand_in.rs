@@ -15,7 +15,7 @@ use super::in_flight::{InFlight, Kind};
 use super::pace::{Backoff, Pace};
 use super::shelter::farewell::PARTING;
 use super::shelter::home::hold_nanos;
-use super::{Close, CloseCause, Home, Moment, Observer, Outbox, Session};
+use super::{Close, CloseCause, Departures, Home, Moment, Observer, Outbox, Session};
 use crate::cluster::View;
 use crate::guard::deadline;
 use crate::wire::api;
@@ -132,6 +132,11 @@ impl Session {
             let Some(frames) = self.unanswered_login() else { return false };
             outbox.to_home = super::outbox::Queue::default();
             frames.into_iter().for_each(|frame| outbox.to_home.push(frame));
+        }
+        // All of it leaves again, for another broker.
+        self.departures = Departures::default();
+        for entry in self.in_flight.iter().filter(|entry| entry.owed.kind.awaits_home()) {
+            self.departures.add(entry.owed.api_key, entry.owed.frame_bytes);
         }
         let (failed, seed, own) = (self.home_node(), self.seed, self.node_id);
         let stand_in = self.stand_in.get_or_insert_with(|| Box::new(StandIn::new(seed)));

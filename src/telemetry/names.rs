@@ -57,6 +57,9 @@ metrics! {
     OWN_TIME: Histogram "leeward_own_time" Seconds ["api"] "All other time between a request's arrival and its answer's leaving: Leeward itself";
     ERRORS: Counter "leeward_errors" None ["api", "error"] "Error codes that brokers answered";
     UNKNOWN_API: Counter "leeward_unknown_api_requests" None [] "Requests with an API key that Leeward does not know; they pass untouched";
+    SENT_REQUESTS: Counter "leeward_requests_sent" None ["node_id", "kind"] "Requests handed to a connection to this broker, detours and what is sent again included";
+    SENT_BYTES: Counter "leeward_sent" Bytes ["node_id", "kind"] "Bytes of those requests, length fields included";
+    BROKER_SESSIONS: Gauge "leeward_broker_sessions" None ["node_id"] "Client connections whose requests go to this broker now, apart from their detours";
     IN_FLIGHT_REQUESTS: Gauge "leeward_in_flight_requests" None [] "Requests that brokers have not answered";
     IN_FLIGHT_BYTES: Gauge "leeward_in_flight" Bytes [] "Bytes of those requests";
     HELD_REQUESTS: Gauge "leeward_held_requests" None [] "Requests that are kept until they can be sent";

@@ -1,5 +1,6 @@
 //! From totals to the text that Prometheus reads (OpenMetrics).
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use prometheus_client::collector::Collector;
@@ -12,17 +13,19 @@ use super::error_names;
 use super::histogram::HistogramTotals;
 use super::ledger::{Codes, Figures, GuardTotals};
 use super::names::{self, Kind, Metric, Unit};
+use super::nodes::NodeTotals;
 use super::process::ProcessFigures;
 use super::totals::{ApiTotals, Totals};
 use super::worker::{Refusal, Side, api_index, api_name};
 use crate::guard::{HoldEnd, NotNumbered};
-use crate::session::{CloseCause, Pause};
+use crate::session::{CloseCause, Departed, Pause, Purpose};
 use crate::wire::{Api, api};
 
 /// What is rendered, taken at one moment.
 #[derive(Debug)]
 pub(super) struct Scrape {
     pub(super) totals: Totals,
+    pub(super) nodes: BTreeMap<Option<i32>, NodeTotals>,
     pub(super) guard: GuardTotals,
     pub(super) cluster: ClusterFigures,
     pub(super) process: ProcessFigures,
@@ -44,6 +47,7 @@ impl Collector for Scrape {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut out = Out { encoder };
         self.traffic(&mut out)?;
+        self.nodes(&mut out)?;
         self.in_flight(&mut out)?;
         self.guard(&mut out)?;
         self.sessions(&mut out)?;
@@ -68,6 +72,18 @@ impl Scrape {
         });
         out.counters(&names::ERRORS, errors)?;
         out.counters(&names::UNKNOWN_API, [([], self.totals.unknown_api)])
+    }
+
+    fn nodes(&self, out: &mut Out<'_>) -> fmt::Result {
+        let named = || self.nodes.iter().map(|(node_id, totals)| (node_id.map_or_else(|| "unknown".to_owned(), |node_id| node_id.to_string()), totals));
+        let sent: Vec<(String, &str, Departed)> = named()
+            .flat_map(|(name, totals)| Purpose::ALL.iter().zip(totals.sent.kinds).map(move |(purpose, kind)| (name.clone(), purpose.label(), kind)))
+            .collect();
+        let rows = |read: fn(&Departed) -> u64| sent.iter().map(move |(name, kind, departed)| ([("node_id", name.as_str()), ("kind", *kind)], read(departed)));
+        out.counters(&names::SENT_REQUESTS, rows(|kind| kind.requests))?;
+        out.counters(&names::SENT_BYTES, rows(|kind| kind.frame_bytes))?;
+        let sessions: Vec<(String, u64)> = named().map(|(name, totals)| (name, totals.sessions)).collect();
+        out.gauges(&names::BROKER_SESSIONS, sessions.iter().map(|(name, sessions)| ([("node_id", name.as_str())], *sessions)))
     }
 
     fn in_flight(&self, out: &mut Out<'_>) -> fmt::Result {

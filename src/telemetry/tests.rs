@@ -9,7 +9,7 @@ use super::*;
 use crate::cluster::Broker;
 use crate::config::{ConfigErrors, HostPort};
 use crate::guard::{ClientRef, Event, HoldEnd, NotNumbered};
-use crate::session::{CloseCause, Observer, Pause};
+use crate::session::{CloseCause, Departed, Departures, Observer, Pause};
 
 /// Names of the families that `text` describes, in their order, with unit but without `_total`.
 fn families(text: &str) -> Vec<String> {
@@ -31,6 +31,8 @@ fn busy() -> Arc<Telemetry> {
         SessionRefused { peer: None, reason: Refusal::AcceptFailed, detail: &"no descriptors" }.emit(&metrics);
         DialFailed { address: &HostPort { host: "a".to_owned(), port: 1 }, node_id: None, error: &"refused" }.emit(&metrics);
         metrics.upstream_opened();
+        metrics.home_opened(Some(3));
+        metrics.sent(Some(3), &Departures { kinds: [Departed { requests: 2, frame_bytes: 50 }, Departed::default(), Departed::default()] });
         metrics.request(0, 100);
         metrics.response(0, 60, 2_000_000, 20_000);
         metrics.request(77, 10);
@@ -123,6 +125,10 @@ fn workers_are_summed() {
         "leeward_requests_total{api=\"ShareGroupDescribe\"} 2",
         "leeward_requests_total{api=\"Unknown\"} 2",
         "leeward_requests_total{api=\"Fetch\"} 0",
+        "leeward_requests_sent_total{node_id=\"3\",kind=\"produce\"} 4",
+        "leeward_requests_sent_total{node_id=\"3\",kind=\"fetch\"} 0",
+        "leeward_sent_bytes_total{node_id=\"3\",kind=\"produce\"} 100",
+        "leeward_broker_sessions{node_id=\"3\"} 2",
         "leeward_broker_time_seconds_bucket{le=\"0.001\",api=\"Produce\"} 0",
         "leeward_broker_time_seconds_bucket{le=\"0.0025\",api=\"Produce\"} 2",
         "leeward_broker_time_seconds_bucket{le=\"+Inf\",api=\"Produce\"} 2",

@@ -10,8 +10,9 @@ use super::counter::{Counter, wide};
 use super::error_names;
 use super::histogram::Histogram;
 use super::ledger::{Page, lock};
+use super::nodes::NodeShard;
 use crate::guard::{ClientRef, Event};
-use crate::session::{CloseCause, Observer, Pause};
+use crate::session::{CloseCause, Departures, Observer, Pause};
 use crate::wire::Api;
 
 /// The writing end of one thread's counters. `Send` but not `Sync` and not `Clone`: the thread that holds it is the only writer;
@@ -101,6 +102,23 @@ impl WorkerMetrics {
         self.shard.upstream_closed.add(1);
     }
 
+    /// A session's home is up, and it is this broker.
+    pub fn home_opened(&self, node_id: Option<i32>) {
+        self.shard.nodes.row(node_id).sessions.change(1);
+    }
+
+    /// A home that was up is gone; once for each.
+    pub fn home_closed(&self, node_id: Option<i32>) {
+        self.shard.nodes.row(node_id).sessions.change(-1);
+    }
+
+    /// These requests were handed to a socket whose other end is this broker.
+    pub fn sent(&self, node_id: Option<i32>, departures: &Departures) {
+        if !departures.is_empty() {
+            self.shard.nodes.row(node_id).sent(departures);
+        }
+    }
+
     /// One address of a broker did not accept a connection.
     pub fn dial_failed(&self) {
         self.shard.dials_failed.add(1);
@@ -182,6 +200,7 @@ impl Observer for WorkerMetrics {
 pub(super) struct Shard {
     /// By [`api_index`].
     pub(super) apis: Box<[ApiShard]>,
+    pub(super) nodes: NodeShard,
     /// By [`Side`].
     pub(super) io: [IoShard; Side::ALL.len()],
     /// By [`CloseCause::index`].
@@ -209,6 +228,7 @@ impl Default for Shard {
     fn default() -> Self {
         Self {
             apis: (0..api_slots()).map(|_| ApiShard::default()).collect(),
+            nodes: NodeShard::default(),
             io: Default::default(),
             sessions_closed: Default::default(),
             sessions_refused: Default::default(),

@@ -1,5 +1,6 @@
 //! The program from outside: what it prints, where, and its exit codes.
 
+mod rehearse;
 mod roll;
 
 use std::io::{BufRead, BufReader, Read, Write};

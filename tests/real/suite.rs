@@ -10,6 +10,7 @@ mod guard;
 mod guard_stories;
 mod join;
 mod mixed;
+mod rehearsal;
 mod sasl;
 mod sasl_shelter;
 mod stored;

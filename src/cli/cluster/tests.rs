@@ -22,6 +22,7 @@ fn broker(node_id: i32, state: BrokerState) -> BrokerPicture {
         standing: Standing { state, leaders: 1200, replicas: 3600, under_replicated: 12, at_min_isr: 3, out_of_sync: 0 },
         release: (state != BrokerState::Down).then_some(release),
         inter_broker_protocol: Some("2.1".to_owned()),
+        traffic: crate::admin::traffic::BrokerTraffic::default(),
     }
 }
 

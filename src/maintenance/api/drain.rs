@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::maintenance::Kept;
 use crate::maintenance::preflight::Preflight;
+use crate::rolling::drain::Phase;
 
 /// Drain a broker.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +73,23 @@ pub struct DrainView {
     pub seconds: Option<u64>,
     /// Whether a maintenance window is open: only then clients lose nothing when the broker stops.
     pub window_open: bool,
+    /// How long ago a Produce or a Fetch of Leeward's clients last left for it, to within a second; `None`: none has since Leeward began, or it is not asked.
+    #[serde(default)]
+    pub produce_or_fetch_seconds_ago: Option<u64>,
+}
+
+impl DrainView {
+    /// With what was measured; of a drained broker the sentence says it.
+    pub fn measured(mut self, produce_or_fetch_seconds_ago: Option<u64>) -> Self {
+        self.produce_or_fetch_seconds_ago = produce_or_fetch_seconds_ago;
+        if self.phase == Phase::Drained.label() {
+            self.sentence += &match produce_or_fetch_seconds_ago {
+                Some(ago) => format!("; the last Produce or Fetch of Leeward's clients was sent to it {ago} s ago"),
+                None => "; no Produce or Fetch of Leeward's clients was sent to it since Leeward began".to_owned(),
+            };
+        }
+        self
+    }
 }
 
 /// Commands to run beside ZooKeeper, and the files that they read.

@@ -31,6 +31,8 @@ impl<H> Default for Links<H> {
 struct Link<H> {
     id: DetourId,
     state: State<H>,
+    /// Whose connection it is while it is up.
+    node_id: Option<i32>,
     out: Queue,
     buffer: Buffer,
     /// So many bytes must be there in one piece before they can be understood.
@@ -94,7 +96,7 @@ where
                 Wish::Open { id, node_id } => {
                     let endpoint = node_id.map_or(Endpoint::Bootstrap, Endpoint::Node);
                     let state = State::Dialing((self.dial)(&self.context, endpoint));
-                    self.links.all.push(Link { id, state, out: Queue::default(), buffer: Buffer::default(), needed: 0 });
+                    self.links.all.push(Link { id, state, node_id: None, out: Queue::default(), buffer: Buffer::default(), needed: 0 });
                 }
                 Wish::Send { id, bytes } => {
                     if let Some(link) = self.links.all.iter_mut().find(|link| link.id == id) {
@@ -116,8 +118,9 @@ where
         let stream = match &mut link.state {
             State::Dialing(dialing) => match dialing.as_mut().poll(cx) {
                 Poll::Pending => return Found::Nothing,
-                Poll::Ready(Ok(stream)) => {
+                Poll::Ready(Ok((stream, node_id))) => {
                     self.context.metrics.upstream_opened();
+                    link.node_id = node_id;
                     link.state = State::Up(stream);
                     return Found::Moved;
                 }
@@ -131,6 +134,9 @@ where
                 Poll::Ready(Ok(n)) => {
                     self.context.metrics.write(Side::Broker, n);
                     link.out.advance(n);
+                    if link.out.is_empty() {
+                        self.context.metrics.sent(link.node_id, &self.session.take_detour_departures(link.id));
+                    }
                 }
                 // What it answered before it went is read below, until that ends too.
                 Poll::Ready(Err(_)) => break,
@@ -159,12 +165,14 @@ where
 
     fn lose_link(&mut self, at: usize) {
         let Some(link) = self.links.all.get(at) else { return };
+        let node_id = link.node_id;
         let (id, unwritten) = match link.state {
             // Not even what a socket would have taken.
             State::Dialing(_) => (link.id, usize::MAX),
             State::Up(_) => (link.id, link.out.len()),
         };
         self.drop_link(at);
+        self.context.metrics.sent(node_id, &self.session.take_lost_detour_departures(id, unwritten));
         self.decide(|session, moment, outbox| session.detour_lost(id, unwritten, moment, outbox));
     }
 

@@ -308,6 +308,7 @@ impl Session {
         }
         self.want_home_behind(buffer, passed, &mut owed, outbox);
         if client_acks == 0 && !intent.raise {
+            self.departures.add(owed.api_key, owed.frame_bytes);
             *passed += owed.frame_bytes;
             return Ok(());
         }

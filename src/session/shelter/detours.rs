@@ -8,7 +8,7 @@ use super::groups::GroupKey;
 use crate::cluster::View;
 use crate::session::outbox::Wish;
 use crate::session::pace::Backoff;
-use crate::session::{Moment, Observer, Outbox, Session};
+use crate::session::{Departures, Moment, Observer, Outbox, Session};
 use crate::wire::frame::LENGTH_BYTES;
 use crate::wire::{RequestHeader, ResponseHeader, api};
 
@@ -36,6 +36,8 @@ struct Detour {
     /// `None`: any broker of the configuration.
     node_id: Option<i32>,
     attempts: VecDeque<Attempt>,
+    /// What was put in and not taken by [`Session::take_detour_departures`].
+    departures: Departures,
     idle_since: u64,
 }
 
@@ -105,6 +107,7 @@ impl Detours {
             None => self.open(node_id, opening(), outbox),
         };
         let Some(detour) = self.all.get_mut(at) else { return };
+        detour.departures.add(attempt.api_key, attempt.bytes);
         detour.attempts.push_back(attempt);
         outbox.wishes.extend(pieces.into_iter().map(|bytes| Wish::Send { id: detour.id, bytes }));
     }
@@ -113,16 +116,17 @@ impl Detours {
         self.last_id = self.last_id.wrapping_add(1);
         let id = self.last_id;
         outbox.wishes.push_back(Wish::Open { id, node_id });
-        let mut attempts = VecDeque::new();
+        let (mut attempts, mut departures) = (VecDeque::new(), Departures::default());
         for bytes in opening.frames {
             if let Ok(header) = RequestHeader::parse(bytes.get(LENGTH_BYTES..).unwrap_or_default()) {
                 let (api_key, api_version, correlation_id) = (header.api_key, header.api_version, header.correlation_id);
                 let what = if api_key == api::API_VERSIONS { What::Announcement } else { What::Login };
+                departures.add(api_key, bytes.len());
                 attempts.push_back(Attempt { bytes: bytes.len(), correlation_id, api_key, api_version, what });
                 outbox.wishes.push_back(Wish::Send { id, bytes });
             }
         }
-        self.all.push(Detour { id, node_id, attempts, idle_since: 0 });
+        self.all.push(Detour { id, node_id, attempts, departures, idle_since: 0 });
         self.all.len() - 1
     }
 
@@ -132,6 +136,10 @@ impl Detours {
         let detour = self.all.swap_remove(at);
         self.shut.entry(detour.node_id).or_default().failed(now, jitter);
         Some((detour.node_id, detour.attempts))
+    }
+
+    fn take_departures(&mut self, id: DetourId) -> Departures {
+        self.all.iter_mut().find(|detour| detour.id == id).map(|detour| std::mem::take(&mut detour.departures)).unwrap_or_default()
     }
 
     fn next_attempt(&mut self, id: DetourId) -> Option<&Attempt> {
@@ -165,6 +173,16 @@ impl Detours {
 }
 
 impl Session {
+    /// What has left on a detour since the last call; to be asked when everything for it was handed to its socket.
+    pub fn take_detour_departures(&mut self, id: DetourId) -> Departures {
+        self.shelter.as_mut().map(|shelter| shelter.detours.take_departures(id)).unwrap_or_default()
+    }
+
+    /// The same where its connection is gone, and the last `unwritten` bytes for it never left.
+    pub fn take_lost_detour_departures(&mut self, id: DetourId, unwritten: usize) -> Departures {
+        self.take_detour_departures(id).lost(unwritten)
+    }
+
     /// Takes whole answers from the front of `buffer`, the bytes of a detour. Gives how many bytes must be there in one piece before it can go on; 0: any.
     pub fn on_detour_bytes<O: Observer>(&mut self, id: DetourId, buffer: &mut BytesMut, moment: &Moment<'_, O>, outbox: &mut Outbox) -> usize {
         let needed = self.take_detour_answers(id, buffer, moment, outbox);

@@ -57,6 +57,8 @@ struct Broker {
     unread: Vec<u8>,
     answers: BTreeMap<i32, Vec<u8>>,
     asked: Vec<i32>,
+    /// Every frame that came.
+    got: Departures,
 }
 
 impl Broker {
@@ -69,6 +71,7 @@ impl Broker {
             }
             let frame: Vec<u8> = self.unread.drain(..4 + length).collect();
             let id = i32::from_be_bytes(frame[8..12].try_into().unwrap());
+            self.got.add(i16::from_be_bytes(frame[4..6].try_into().unwrap()), frame.len());
             self.asked.push(id);
             match self.answers.get(&id) {
                 Some(answer) => out.extend_from_slice(answer),
@@ -83,7 +86,7 @@ impl Broker {
 /// What the client sends, what it must get, and a broker that has the answers.
 fn script(turns: &[Turn], view: &View) -> (Vec<u8>, Vec<u8>, Broker) {
     let (mut sent, mut expected) = (Vec::new(), Vec::new());
-    let mut broker = Broker { unread: Vec::new(), answers: BTreeMap::new(), asked: Vec::new() };
+    let mut broker = Broker { unread: Vec::new(), answers: BTreeMap::new(), asked: Vec::new(), got: Departures::default() };
     for (id, turn) in (1..).zip(turns) {
         sent.extend(turn.request(id));
         if let Some((says, hears)) = turn.answer(id, view) {
@@ -125,6 +128,7 @@ proptest! {
         let mut in_order = broker.asked.clone();
         in_order.retain(|id| *id != i32::MAX);
         prop_assert!(in_order.is_sorted());
+        prop_assert_eq!(desk.session.take_departures(), broker.got, "what left is what came");
     }
 
     #[test]
