@@ -13,6 +13,7 @@
 //! | [`guard`] | pure | maintenance windows and what they ask for, how long a request may be held, what may be sent again, and what is told of it |
 //! | [`rolling`] | pure | maintenance as a guided act: the census of the cluster, when a broker may stop, what a drain moves |
 //! | [`session`] | pure | one client's connection as a state machine: bytes and events in, bytes and wishes out |
+//! | [`clients`] | pure | who talks to the cluster, as a bounded table, and whom an upgrade would break |
 //! | [`telemetry`] | | one struct for each event → its log line and its metrics; every metric's name in one file |
 //! | [`net`] | io | listeners, threads, dialling, and the driver that does what sessions decide |
 //! | [`control`] | io | Leeward as a client of the cluster: versions, metadata, leaders, the next picture of the cluster |
@@ -73,6 +74,7 @@
 pub mod admin;
 pub mod app;
 pub mod cli;
+pub mod clients;
 pub mod cluster;
 pub mod config;
 pub mod control;

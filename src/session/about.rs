@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Session;
+use super::{Session, Traits};
 use crate::guard::deadline::client_limit;
 use crate::protocol::peek::Peek;
 
@@ -37,6 +37,7 @@ pub struct About {
     /// The request that it gives up first, by API key, and after how long.
     pub shortest: Option<(i16, Duration)>,
     pub hindrance: Option<Hindrance>,
+    pub traits: Traits,
 }
 
 /// The first Produce version that must carry message format v2.
@@ -45,7 +46,7 @@ const PRODUCE_V2_FORMAT_SINCE: i16 = 3;
 impl Session {
     /// What is known of the client; changes when [`Session::about_changes`] does.
     pub fn about(&self) -> About {
-        About { client_id: self.client_id.clone(), shortest: self.shortest, hindrance: self.hindrance }
+        About { client_id: self.client_id.clone(), shortest: self.shortest, hindrance: self.hindrance, traits: self.traits().clone() }
     }
 
     /// Counts the changes of [`Session::about`].
