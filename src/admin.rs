@@ -8,6 +8,7 @@
 //! | `GET /v1/status` | [`status::Status`] |
 //! | `GET /v1/report?episode=last\|N` | [`report::Report`]: what the guard did in a maintenance window or a restart |
 //! | `GET /v1/report/episodes` | [`report::Episodes`] |
+//! | `GET /v1/clients?incompatible_with=4.0` | [`clients::Clients`]: who talks to the cluster, and whom a release would break |
 //! | `GET /v1/config` | every key with value, default and when a change applies |
 //! | `GET /v1/openapi.json` | all of this for programs |
 //! | `POST /v1/reload` | [`Reloaded`], or 422 with every error of the file |
@@ -28,6 +29,7 @@ mod access;
 pub mod api;
 pub mod brokers;
 mod drain;
+pub mod clients;
 mod handlers;
 mod http;
 mod maintenance;
@@ -56,6 +58,7 @@ use crate::config::{Config, ConfigErrors};
 use crate::control::Operator;
 use crate::maintenance::MaintenanceHandle;
 use crate::roll::RollHandle;
+use crate::register::RegisterHandle;
 use crate::telemetry::Telemetry;
 
 /// What the endpoint reads, and where it sends commands.
@@ -69,6 +72,7 @@ pub struct AdminState {
     pub maintenance: MaintenanceHandle,
     pub roll: RollHandle,
     pub operator: Operator,
+    pub register: RegisterHandle,
     pub started: Started,
 }
 

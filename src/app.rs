@@ -23,6 +23,7 @@ use crate::control::{Control, Operator};
 use crate::maintenance::{self, MaintenanceHandle};
 use crate::net::{Endpoint, Learn, Listeners, Pictures, Workers};
 use crate::roll;
+use crate::register::{self, RegisterHandle};
 use crate::telemetry::Telemetry;
 use crate::telemetry::events::{Listening, ShutdownBegan, ShutdownEnded};
 use crate::telemetry::logs::LogControl;
@@ -99,6 +100,7 @@ struct App {
     pictures: watch::Receiver<Arc<View>>,
     control: Control,
     maintenance: MaintenanceHandle,
+    register: RegisterHandle,
     signals: Signals,
     commands: mpsc::Receiver<AdminCommand>,
     admin: Admin,
@@ -141,6 +143,8 @@ impl App {
         control.start(heard.interested);
         tokio::spawn(upkeep.run(workers.surveyor(), Arc::clone(&telemetry)));
         tokio::spawn(rolls.run());
+        let (register, registered) = register::open(&config.state.directory);
+        tokio::spawn(register.run(workers.surveyor()));
 
         let (sender, commands) = mpsc::channel(ADMIN_COMMANDS_MAX);
         let view = Arc::new(ArcSwap::from_pointee(View::default()));
@@ -154,6 +158,7 @@ impl App {
             maintenance: maintenance.clone(),
             roll,
             operator: control.operator(),
+            register: registered.clone(),
             started: Started { at: SystemTime::now(), instant: Instant::now() },
         };
         let admin = serve_admin(admin, state)?;
@@ -170,6 +175,7 @@ impl App {
             pictures,
             control,
             maintenance,
+            register: registered,
             signals,
             commands,
             admin,
@@ -243,6 +249,8 @@ impl App {
             }
         }
         let forced = self.workers.sessions() as u64;
+        // Sessions that end tell of themselves; those that are cut off could not any more.
+        self.register.finish().await;
         self.workers.stop();
         self.admin.end.cancel();
         ShutdownEnded { forced }.emit();

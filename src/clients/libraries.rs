@@ -9,7 +9,7 @@
 //! | software names | KIP-511; IBM/sarama pull request 2025 (1.30.0), confluentinc/confluent-kafka-go 429 (1.4.0), dpkp/kafka-python 2558 (2.1) |
 //! | which version of the Java client speaks which highest versions of ApiVersions, Produce and Fetch | `ApiKeys` in the published kafka-clients 0.10.2.2, 0.11.0.3, 1.0.2, 1.1.1, 2.0.1; seen here with 0.11.0.3, 1.1.1 and 2.0.1 |
 
-use super::row::Row;
+use super::row::{Row, Use};
 use super::table::Key;
 use crate::wire::api;
 
@@ -137,42 +137,38 @@ pub fn likely(key: &Key, row: &Row) -> Option<Likely> {
         let rest = key.client_id.split(mark).nth(1).filter(|_| mark.ends_with('-'));
         return Some(Likely { library, version: rest.filter(|rest| numbers(rest).is_some()).map(str::to_owned), inferred: true });
     }
-    let version = java_version(row)?;
-    LIBRARIES.first().map(|library| Likely { library, version: Some(version.to_owned()), inferred: true })
+    let version = java_version(key, row)?;
+    LIBRARIES.first().map(|library| Likely { library, version: Some(version), inferred: true })
 }
 
 /// Highest versions of the Java client before it said who it is, which came with 2.4: release, ApiVersions, Produce, Fetch.
-static JAVA: [(&str, i16, i16, i16); 8] = [
+static JAVA: [(&str, i16, i16, i16); 10] = [
     ("0.10.0", 0, 2, 2),
-    ("0.10.1 or 0.10.2", 0, 2, 3),
+    ("0.10.1", 0, 2, 3),
+    ("0.10.2", 0, 2, 3),
     ("0.11", 1, 3, 5),
     ("1.0", 1, 5, 6),
     ("1.1", 1, 5, 7),
     ("2.0", 2, 6, 8),
-    ("2.1 or 2.2", 2, 7, 10),
+    ("2.1", 2, 7, 10),
+    ("2.2", 2, 7, 10),
     ("2.3", 2, 7, 11),
 ];
 
-/// By the version with which it asked what is offered, together with its highest of Produce or Fetch. Other libraries of that time ask with v0 or not at all, so that
-/// v0 alone says nothing: 0.10 is told only where both are as it has them.
-fn java_version(row: &Row) -> Option<&'static str> {
+/// By the version with which it asked what is offered, together with its highest of Produce or Fetch; one that was the highest offered may be less than its own.
+/// Other libraries of that time ask with v0 or not at all, so v0 is taken for Java's only where its client id looks like it.
+fn java_version(key: &Key, row: &Row) -> Option<String> {
     let asked = row.asked?;
-    let highest = |api_key| row.uses.iter().filter(|used| used.api_key == api_key).map(|used| used.version).max();
+    let highest = |api_key| row.uses.iter().filter(|used| used.api_key == api_key).max_by_key(|used| used.version);
     let (produce, fetch) = (highest(api::PRODUCE), highest(api::FETCH));
-    let fits = |said: Option<i16>, of_release: i16| said.is_none_or(|said| said == of_release);
-    let matches = |(_, versions, of_produce, of_fetch): &&(&str, i16, i16, i16)| {
-        *versions == asked && fits(produce, *of_produce) && fits(fetch, *of_fetch) && (produce.is_some() || fetch.is_some())
-    };
-    let mut found = JAVA.iter().filter(matches);
-    let (first, rest) = (found.next()?, found.count());
-    match (asked, rest) {
-        (0, 0) if produce.is_some() && fetch.is_some() => Some(first.0),
-        (0, _) => None,
-        (_, 0) => Some(first.0),
-        // A producer of 1.0 and 1.1, of 2.1 to 2.3.
-        (1, _) => Some("1.0 or 1.1"),
-        (_, _) => Some("2.1 to 2.3"),
+    let looks_like_it = ["producer-", "consumer-"].iter().any(|start| key.client_id.starts_with(start));
+    if (produce.is_none() && fetch.is_none()) || (asked == 0 && !looks_like_it) {
+        return None;
     }
+    let fits = |used: Option<&Use>, of_release: i16| used.is_none_or(|used| if used.own { used.version == of_release } else { used.version <= of_release });
+    let mut found = JAVA.iter().filter(|(_, versions, of_produce, of_fetch)| *versions == asked && fits(produce, *of_produce) && fits(fetch, *of_fetch));
+    let (first, last) = (found.next()?.0, found.next_back().map(|(name, ..)| *name));
+    Some(last.map_or_else(|| first.to_owned(), |last| format!("{first} to {last}")))
 }
 
 impl Likely {
