@@ -14,6 +14,6 @@ mod verdict;
 #[cfg(test)]
 mod tests;
 
-pub use row::{Row, Use};
+pub use row::{Counts, Rates, Row, Use};
 pub use table::{CLIENTS_MAX, Contact, Key, OTHERS, Table};
 pub use verdict::{Judgement, Reason, Verdict, judge};

@@ -58,14 +58,14 @@ pub struct Row {
     pub addresses: Vec<IpAddr>,
     /// What was counted since the last time that rates were made.
     #[serde(skip)]
-    pub(super) since: Counts,
+    pub since: Counts,
     #[serde(skip)]
     pub rates: Rates,
 }
 
 /// What rates are made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Counts {
+pub struct Counts {
     requests: u64,
     read_bytes: u64,
     written_bytes: u64,

@@ -310,6 +310,7 @@ fn the_preflight_tells_of_the_clients_that_are_connected() {
         client_id: client_id.into(),
         shortest: shortest.map(|ms| (api::PRODUCE, Duration::from_millis(ms))),
         hindrance,
+        ..About::default()
     };
     let clients = [
         client("fast", Some(1500), None),
