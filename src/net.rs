@@ -11,6 +11,6 @@ pub mod listeners;
 mod pool;
 pub mod worker;
 
-pub use listeners::{Endpoint, Listeners};
 pub use census::{Census, Connection};
+pub use listeners::{Endpoint, Listeners};
 pub use worker::{Learn, Pictures, Surveyor, WorkerHandle, Workers};

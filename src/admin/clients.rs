@@ -25,7 +25,8 @@ pub(super) struct Asked {
 }
 
 pub(super) async fn clients(State(state): State<AdminState>, asked: Result<Query<Asked>, QueryRejection>) -> Response {
-    let target = asked.map_err(|error| error.body_text()).and_then(|Query(asked)| target(asked.incompatible_with.as_deref()).map_err(|error| error.to_string()));
+    let target =
+        asked.map_err(|error| error.body_text()).and_then(|Query(asked)| target(asked.incompatible_with.as_deref()).map_err(|error| error.to_string()));
     let target = match target {
         Ok(target) => target,
         Err(problem) => return refuse(StatusCode::BAD_REQUEST, &problem, "ask for /v1/clients, or for /v1/clients?incompatible_with=4.0"),

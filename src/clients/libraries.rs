@@ -72,14 +72,7 @@ static LIBRARIES: [Library; 12] = [
         advice: "use kafka-python 2.0.2 or later, and take api_version out of its settings: a low one makes it send the versions of that time",
         source: KIP,
     },
-    Library {
-        name: "KafkaJS",
-        software: &["kafkajs"],
-        client_ids: &["kafkajs"],
-        since: Some([1, 15, 0]),
-        advice: "use KafkaJS 1.15.0 or later",
-        source: KIP,
-    },
+    Library { name: "KafkaJS", software: &["kafkajs"], client_ids: &["kafkajs"], since: Some([1, 15, 0]), advice: "use KafkaJS 1.15.0 or later", source: KIP },
     Library {
         name: "kafka-go",
         software: &["kafka-go"],
@@ -88,7 +81,14 @@ static LIBRARIES: [Library; 12] = [
         advice: "upgrade the brokers to 4.0.1 or later rather than to 4.0.0, which alone refuses its JoinGroup v1",
         source: "segmentio/kafka-go issue 1360",
     },
-    Library { name: "franz-go", software: &["kgo"], client_ids: &[], since: None, advice: "take kgo.MaxVersions out of its options, and use a current franz-go", source: KIP },
+    Library {
+        name: "franz-go",
+        software: &["kgo"],
+        client_ids: &[],
+        since: None,
+        advice: "take kgo.MaxVersions out of its options, and use a current franz-go",
+        source: KIP,
+    },
     Library {
         name: "kafka_ex",
         software: &["kafka_ex"],
@@ -105,7 +105,14 @@ static LIBRARIES: [Library; 12] = [
         advice: "it is not maintained any more: move to KafkaJS or a client that is built on librdkafka",
         source: "github.com/SOHU-Co/kafka-node",
     },
-    Library { name: "ruby-kafka", software: &[], client_ids: &["ruby-kafka"], since: None, advice: "move to rdkafka-ruby", source: "github.com/zendesk/ruby-kafka" },
+    Library {
+        name: "ruby-kafka",
+        software: &[],
+        client_ids: &["ruby-kafka"],
+        since: None,
+        advice: "move to rdkafka-ruby",
+        source: "github.com/zendesk/ruby-kafka",
+    },
     Library {
         name: "Sarama's cluster extension or another old Go client",
         software: &[],
@@ -132,10 +139,12 @@ pub fn likely(key: &Key, row: &Row) -> Option<Likely> {
         let library = LIBRARIES.iter().find(|library| library.software.iter().any(|name| software.name.starts_with(name)))?;
         return Some(Likely { library, version: Some(software.version.to_string()), inferred: false });
     }
-    if let Some((library, mark)) = LIBRARIES.iter().find_map(|library| library.client_ids.iter().find(|id| key.client_id.contains(*id)).map(|id| (library, *id))) {
+    if let Some((library, mark)) =
+        LIBRARIES.iter().find_map(|library| library.client_ids.iter().find(|id| key.client_id.contains(*id)).map(|id| (library, *id)))
+    {
         // kafka-python and aiokafka have their version in their usual client id.
         let rest = key.client_id.split(mark).nth(1).filter(|_| mark.ends_with('-'));
-        return Some(Likely { library, version: rest.filter(|rest| numbers(rest).is_some()).map(str::to_owned), inferred: true });
+        return Some(Likely { library, version: rest.filter(|rest| is_version(rest)).map(str::to_owned), inferred: true });
     }
     let version = java_version(key, row)?;
     LIBRARIES.first().map(|library| Likely { library, version: Some(version), inferred: true })
@@ -176,6 +185,11 @@ impl Likely {
     pub fn is_new_enough(&self) -> Option<bool> {
         Some(numbers(self.version.as_deref()?)? >= self.library.since?)
     }
+}
+
+/// Numbers with dots between and nothing else.
+fn is_version(text: &str) -> bool {
+    text.contains('.') && text.split('.').all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// The first three numbers of a version; `None` when it does not begin with one. What stands behind them is not looked at: `1.9.2-rdkafka-3`.

@@ -182,3 +182,25 @@ fn the_table_is_bounded_and_the_others_are_judged_too() {
     again.add(table.clone());
     assert_eq!((again.len(), verdict(&again)), (CLIENTS_MAX + 1, (6, Verdict::Breaks)));
 }
+
+/// What the README says of a full table. `cargo test --release --lib -- --ignored --nocapture full_table`.
+#[test]
+#[ignore = "it measures the whole process, so it has to be alone in it"]
+fn a_full_table_takes_some_mebibytes() {
+    let resident = || {
+        let pages: usize = std::fs::read_to_string("/proc/self/statm").unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        pages * 4096
+    };
+    let before = resident();
+    let mut table = Table::default();
+    let uses: Vec<(i16, i16, bool)> = [0, 1, 2, 3, 8, 9, 10, 11, 12, 13, 14, 17, 22, 36, 60].into_iter().map(|key| (key, 4, true)).collect();
+    for number in 0..CLIENTS_MAX {
+        let software = Some(Software { name: "apache-kafka-java".into(), version: "3.9.1".into() });
+        let groups = vec![format!("group-of-service-{number:05}").into()];
+        let principal = Some(format!("user-{number:05}").into());
+        tell(&mut table, &format!("service-{number:05}-consumer-1"), Traits { software, groups, principal, ..traits(Some(3), &uses) }, 1, 1_700_000_000_000);
+    }
+    let (taken, written) = (resident() - before, serde_json::to_vec(&table.rows()).unwrap().len());
+    println!("{CLIENTS_MAX} rows: {:.1} MiB in memory, {:.1} MiB in clients.json", taken as f64 / 1_048_576.0, written as f64 / 1_048_576.0);
+    assert!(taken < 32 << 20 && written < 32 << 20);
+}

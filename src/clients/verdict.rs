@@ -128,7 +128,8 @@ fn of_use(row: &Row, used: &Use, target: Version) -> Option<(Verdict, Reason)> {
 
 /// An API that the release does not have at all.
 fn gone(used: &Use, target: Version, name: &str, reason: impl Fn(String) -> Reason) -> (Verdict, Reason) {
-    let was_there = apis::keys().any(|key| key == used.api_key) && Mode::ALL.into_iter().any(|mode| apis::range(crate::releases::Release::OLDEST, mode, used.api_key).is_some());
+    let was_there = apis::keys().any(|key| key == used.api_key)
+        && Mode::ALL.into_iter().any(|mode| apis::range(crate::releases::Release::OLDEST, mode, used.api_key).is_some());
     if was_there {
         return (Verdict::Breaks, reason(format!("{name} was removed, {target} does not have it")));
     }

@@ -12,7 +12,8 @@ const ID_MAX: usize = 28;
 
 /// A row for each client id and software.
 pub(super) fn clients(clients: &Clients, paint: Paint) -> String {
-    let head = head(clients, format!("{} connections, {} client ids and kinds of software since {}", clients.connections.len(), clients.clients.len(), clients.since));
+    let head =
+        head(clients, format!("{} connections, {} client ids and kinds of software since {}", clients.connections.len(), clients.clients.len(), clients.since));
     if clients.clients.is_empty() {
         return head;
     }
@@ -160,7 +161,12 @@ fn writes(client: &Client) -> String {
 }
 
 fn versions(client: &Client) -> String {
-    let of = |name: &str| client.api_versions.get(name).map_or_else(|| "-".to_owned(), |used| if used.lowest == used.highest { format!("{}", used.highest) } else { format!("{}-{}", used.lowest, used.highest) });
+    let of = |name: &str| {
+        client.api_versions.get(name).map_or_else(
+            || "-".to_owned(),
+            |used| if used.lowest == used.highest { format!("{}", used.highest) } else { format!("{}-{}", used.lowest, used.highest) },
+        )
+    };
     format!("{} {}", of("Produce"), of("Fetch"))
 }
 

@@ -59,7 +59,14 @@ fn read(mut cursor: Cursor<'_>, bytes: u32) -> Option<Sample> {
     // Producer epoch, base sequence.
     cursor.skip(6).ok()?;
     let records = u32::try_from(cursor.i32().ok()?).ok()?;
-    Some(Sample { bytes, records, format, compression: compression(attributes), numbered: producer_id >= 0, transactional: attributes & TRANSACTIONAL_BIT != 0 })
+    Some(Sample {
+        bytes,
+        records,
+        format,
+        compression: compression(attributes),
+        numbered: producer_id >= 0,
+        transactional: attributes & TRANSACTIONAL_BIT != 0,
+    })
 }
 
 /// A number that is not known counts as none: the broker refuses such a batch.

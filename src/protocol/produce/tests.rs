@@ -191,7 +191,11 @@ fn one(version: i16, records: &[u8]) -> Vec<u8> {
     if flexible {
         // Tags, a null transactional id, acks, timeout, arrays of one, a name or an id.
         body.extend([0, 0, 0xff, 0xff, 0, 0, 0, 9, 2]);
-        if version >= TOPIC_ID_SINCE { body.extend([7; 16]) } else { body.extend([2, b't']) }
+        if version >= TOPIC_ID_SINCE {
+            body.extend([7; 16])
+        } else {
+            body.extend([2, b't'])
+        }
         body.extend([2, 0, 0, 0, 3, u8::try_from(length + 1).unwrap()]);
     } else {
         if version >= TRANSACTIONAL_SINCE {

@@ -60,7 +60,9 @@ impl Kind {
                 let arguments = ["-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-cp", &class_path, "Roundtrip"];
                 run(Spec::new("java").args(arguments).args([bootstrap, topic, &self.name()]), &self.name(), directory)
             }
-            Kind::Sarama(version) => run(Spec::new(cache::go_program("roundtrip", &GO)).args([bootstrap, topic, &self.name(), version]), &self.name(), directory),
+            Kind::Sarama(version) => {
+                run(Spec::new(cache::go_program("roundtrip", &GO)).args([bootstrap, topic, &self.name(), version]), &self.name(), directory)
+            }
             Kind::Python(version, api) => self.python(Python::new(version, bootstrap, directory), topic, api, directory),
             Kind::Librdkafka(fallback) => {
                 let (name, records) = (self.name(), make(1, RECORDS, 1, Shape::NoHeaders));

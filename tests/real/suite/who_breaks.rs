@@ -13,11 +13,11 @@ use crate::selection::{Selection, admit_alone};
 use crate::steps::{Steps, say};
 
 /// With the library that Leeward is to name, or `-` where its traffic does not tell. The first rows are those of CI.
-const CLIENTS: [(Kind, &str); 17] = [
+const CLIENTS: [(Kind, &str); 18] = [
     (Kind::Java("0.11.0.3"), "~Java (kafka-clients) 0.11"),
     (Kind::Python(V2_0_2, Some("0.10")), "~kafka-python"),
-    (Kind::Librdkafka(None), "librdkafka 2"),
-    (Kind::Sarama("0.10.2.0"), "sarama v1.43.0"),
+    (Kind::Librdkafka(None), "librdkafka 2."),
+    (Kind::Sarama("0.10.2.0"), "~sarama"),
     (Kind::Java("0.10.2.2"), "-"),
     (Kind::Java("1.1.1"), "~Java (kafka-clients) 1.1"),
     (Kind::Java("2.0.1"), "~Java (kafka-clients) 2.0"),
@@ -28,8 +28,10 @@ const CLIENTS: [(Kind, &str); 17] = [
     (Kind::Python(V2_0_2, Some("0.11")), "~kafka-python"),
     (Kind::Python(V3_0_12, None), "kafka-python 3.0.12"),
     (Kind::Python(V3_0_12, Some("0.10")), "~kafka-python"),
-    (Kind::Sarama("0.11.0.0"), "sarama v1.43.0"),
-    (Kind::Sarama("2.1.0"), "sarama v1.43.0"),
+    (Kind::Sarama("0.11.0.0"), "~sarama"),
+    (Kind::Sarama("2.1.0"), "~sarama"),
+    // It says who it is from 2.4 on.
+    (Kind::Sarama("3.6.0"), "sarama v1.43.0"),
     (Kind::Librdkafka(Some("0.9.0")), "~librdkafka"),
 ];
 const OF_CI: usize = 4;
