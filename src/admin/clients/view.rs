@@ -153,7 +153,7 @@ pub struct Library {
 }
 
 impl Clients {
-    pub(super) fn of(known: &Known, target: Option<Version>) -> Self {
+    pub(in crate::admin) fn of(known: &Known, target: Option<Version>) -> Self {
         let mut connected: BTreeMap<Key, u64> = BTreeMap::new();
         let connections = known.connections.iter().map(|connection| Connection::of(connection, known.at, &mut connected)).collect();
         let client = |(key, row): (Key, &Row)| Client {

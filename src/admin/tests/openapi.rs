@@ -241,7 +241,7 @@ async fn clients_are_told_as_the_document_says() {
     let key = json!({"client_id": "sarama", "software": {"name": "sarama", "version": "v1.43.0"}});
     std::fs::write(directory.path().join("clients.json"), json!({"version": 1, "clients": [[key, row]]}).to_string()).unwrap();
     let running = start_in(directory.path(), nothing).await;
-    let clients = |body: &str| serde_json::from_str::<Value>(body).unwrap()["clients"].as_array().unwrap().clone();
+    let rows = |body: &str| serde_json::from_str::<Value>(body).unwrap()["clients"].as_array().unwrap().clone();
     let operation = operations(&document).into_iter().find(|operation| operation.path == "/v1/clients").unwrap();
     for (path, code) in
         [("/v1/clients", 200), ("/v1/clients?incompatible_with=4.0", 200), ("/v1/clients?incompatible_with=", 200), ("/v1/clients?incompatible_with=9", 400)]
@@ -249,9 +249,9 @@ async fn clients_are_told_as_the_document_says() {
         let answer = running.ask("GET", path).await;
         operation.hold(&document, &answer);
         assert_eq!(answer.0, code, "{path}: {}", answer.1);
-        assert!(code != 200 || clients(&answer.1).len() == 1, "{path}: {}", answer.1);
+        assert!(code != 200 || rows(&answer.1).len() == 1, "{path}: {}", answer.1);
     }
-    let judged = &clients(&running.ask("GET", "/v1/clients?incompatible_with=4.0").await.1)[0]["judgement"];
+    let judged = &rows(&running.ask("GET", "/v1/clients?incompatible_with=4.0").await.1)[0]["judgement"];
     assert_eq!((&judged["verdict"], &judged["library"]["name"], &judged["reasons"][0]["taken"]), (&json!("breaks"), &json!("sarama"), &json!([3, 12])));
     running.stop().await;
 
@@ -273,7 +273,7 @@ async fn clients_are_told_as_the_document_says() {
     };
     let connections = vec![connection(0, None, Traits::default()), connection(4, Some(1), traits)];
     let known = crate::register::Known { at: 3000, connections, problem: Some("full".to_owned()), ..Default::default() };
-    let value = serde_json::to_value(crate::admin::clients::Clients::of(&known, None)).unwrap();
+    let value = serde_json::to_value(clients::Clients::of(&known, None)).unwrap();
     assert_eq!(problems(&document, &json!({"$ref": "#/components/schemas/Clients"}), &value), Vec::<String>::new(), "{value}");
     assert_eq!((&value["connections"][1]["requests_per_second"], &value["connections"][1]["idle_seconds"]), (&json!(2.0), &json!(1.0)));
 }
