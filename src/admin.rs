@@ -28,8 +28,8 @@
 mod access;
 pub mod api;
 pub mod brokers;
-mod drain;
 pub mod clients;
+mod drain;
 mod handlers;
 mod http;
 mod maintenance;
@@ -57,8 +57,8 @@ use crate::cluster::View;
 use crate::config::{Config, ConfigErrors};
 use crate::control::Operator;
 use crate::maintenance::MaintenanceHandle;
-use crate::roll::RollHandle;
 use crate::register::RegisterHandle;
+use crate::roll::RollHandle;
 use crate::telemetry::Telemetry;
 
 /// What the endpoint reads, and where it sends commands.

@@ -2,8 +2,8 @@
 
 mod broker;
 mod client;
-mod cluster;
 mod clients;
+mod cluster;
 mod config;
 mod demo;
 mod maintenance;

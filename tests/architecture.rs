@@ -4,8 +4,25 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// In the order of `src/lib.rs`: a module may use those before it.
-const ORDER: [&str; 17] =
-    ["wire", "protocol", "config", "cluster", "releases", "guard", "rolling", "session", "clients", "telemetry", "net", "control", "maintenance", "roll", "register", "admin", "app"];
+const ORDER: [&str; 17] = [
+    "wire",
+    "protocol",
+    "config",
+    "cluster",
+    "releases",
+    "guard",
+    "rolling",
+    "session",
+    "clients",
+    "telemetry",
+    "net",
+    "control",
+    "maintenance",
+    "roll",
+    "register",
+    "admin",
+    "app",
+];
 
 const PURE: [&str; 8] = ["wire", "protocol", "cluster", "releases", "guard", "rolling", "session", "clients"];
 
