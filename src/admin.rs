@@ -8,6 +8,7 @@
 //! | `GET /v1/status` | [`status::Status`] |
 //! | `GET /v1/report?episode=last\|N` | [`report::Report`]: what the guard did in a maintenance window or a restart |
 //! | `GET /v1/report/episodes` | [`report::Episodes`] |
+//! | `GET /v1/clients?incompatible_with=4.0` | [`clients::Clients`]: who talks to the cluster, and whom a release would break |
 //! | `GET /v1/config` | every key with value, default and when a change applies |
 //! | `GET /v1/openapi.json` | all of this for programs |
 //! | `POST /v1/reload` | [`Reloaded`], or 422 with every error of the file |
@@ -28,6 +29,7 @@
 mod access;
 pub mod api;
 pub mod brokers;
+pub mod clients;
 mod drain;
 mod handlers;
 mod http;
@@ -59,6 +61,7 @@ use crate::config::{Config, ConfigErrors};
 use crate::control::Operator;
 use crate::maintenance::MaintenanceHandle;
 use crate::net::Surveyor;
+use crate::register::RegisterHandle;
 use crate::roll::RollHandle;
 use crate::telemetry::Telemetry;
 
@@ -74,6 +77,7 @@ pub struct AdminState {
     pub roll: RollHandle,
     pub operator: Operator,
     pub surveyor: Surveyor,
+    pub register: RegisterHandle,
     pub started: Started,
 }
 

@@ -23,6 +23,7 @@ use crate::config::{Config, ConfigSource};
 use crate::control::{Control, Operator};
 use crate::maintenance::{self, MaintenanceHandle};
 use crate::net::{Endpoint, Learn, Listeners, Pictures, Workers};
+use crate::register::{self, RegisterHandle};
 use crate::roll;
 use crate::telemetry::Telemetry;
 use crate::telemetry::events::{Listening, ShutdownBegan, ShutdownEnded};
@@ -101,6 +102,7 @@ struct App {
     pictures: watch::Receiver<Arc<View>>,
     control: Control,
     maintenance: MaintenanceHandle,
+    register: RegisterHandle,
     signals: Signals,
     commands: mpsc::Receiver<AdminCommand>,
     admin: Admin,
@@ -143,6 +145,8 @@ impl App {
         control.start(heard.interested);
         tokio::spawn(upkeep.run(workers.surveyor(), Arc::clone(&telemetry)));
         tokio::spawn(rolls.run());
+        let (register, registered) = register::open(&config.state.directory);
+        tokio::spawn(register.run(workers.surveyor()));
 
         let (sender, commands) = mpsc::channel(ADMIN_COMMANDS_MAX);
         let view = Arc::new(ArcSwap::from_pointee(View::default()));
@@ -157,6 +161,7 @@ impl App {
             roll,
             operator: control.operator(),
             surveyor: workers.surveyor(),
+            register: registered.clone(),
             started: Started { at: SystemTime::now(), instant: Instant::now() },
         };
         tokio::spawn(watch_traffic(Arc::clone(&telemetry)));
@@ -174,6 +179,7 @@ impl App {
             pictures,
             control,
             maintenance,
+            register: registered,
             signals,
             commands,
             admin,
@@ -247,6 +253,8 @@ impl App {
             }
         }
         let forced = self.workers.sessions() as u64;
+        // Sessions that end tell of themselves; those that are cut off could not any more.
+        self.register.finish().await;
         self.workers.stop();
         self.admin.end.cancel();
         ShutdownEnded { forced }.emit();

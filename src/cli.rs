@@ -2,6 +2,7 @@
 
 mod broker;
 mod client;
+mod clients;
 mod cluster;
 mod config;
 mod demo;
@@ -92,6 +93,7 @@ Examples:
   leeward config check --config config/leeward.toml
   leeward status --watch
   leeward report
+  leeward clients --incompatible-with 4.0
   leeward maintenance on --reason \"upgrade to 4.3\" --for 2h
   leeward cluster
   leeward broker may-stop 3 --wait
@@ -120,6 +122,8 @@ enum Command {
     Status(status::StatusArgs),
     /// Show what the guard did in a maintenance window or a restart of a broker.
     Report(report::ReportArgs),
+    /// Show who talks to the cluster, and whom an upgrade would break.
+    Clients(clients::ClientsArgs),
     /// Shelter clients while brokers are stopped: open and close windows, on demand or by schedule.
     Maintenance(maintenance::MaintenanceArgs),
     /// Every broker with its state, its release and its partitions, read from the cluster.
@@ -144,6 +148,7 @@ impl Command {
             Command::Run(command) => command.run(),
             Command::Status(command) => command.run(output),
             Command::Report(command) => command.run(output),
+            Command::Clients(command) => command.run(output),
             Command::Maintenance(command) => command.run(output),
             Command::Cluster(command) => command.run(output),
             Command::Broker(command) => command.run(output),

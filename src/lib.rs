@@ -13,11 +13,13 @@
 //! | [`guard`] | pure | maintenance windows and what they ask for, how long a request may be held, what may be sent again, and what is told of it |
 //! | [`rolling`] | pure | maintenance as a guided act: the census of the cluster, when a broker may stop, what a drain moves |
 //! | [`session`] | pure | one client's connection as a state machine: bytes and events in, bytes and wishes out |
+//! | [`clients`] | pure | who talks to the cluster, as a bounded table, and whom an upgrade would break |
 //! | [`telemetry`] | | one struct for each event → its log line and its metrics; every metric's name in one file |
 //! | [`net`] | io | listeners, threads, dialling, and the driver that does what sessions decide |
 //! | [`control`] | io | Leeward as a client of the cluster: versions, metadata, leaders, the next picture of the cluster |
 //! | [`maintenance`] | io | maintenance windows by toggle, schedule and detection, and drains; their state and audit file; publishes the policy |
 //! | [`roll`] | io | walks the brokers of a cluster one by one: drain, gate, stop, start, undrain; goes on after a crash |
+//! | [`register`] | io | the table of clients over all threads, kept over a restart |
 //! | [`admin`] | io | health, metrics, status and reload over HTTP; reads snapshots, sends commands |
 //! | [`app`] | io | `leeward run`: puts the parts together and takes them apart |
 //! | [`sandbox`] | | an embedded cluster for the demo and the tests: real protocol over real sockets |
@@ -73,6 +75,7 @@
 pub mod admin;
 pub mod app;
 pub mod cli;
+pub mod clients;
 pub mod cluster;
 pub mod config;
 pub mod control;
@@ -81,6 +84,7 @@ pub mod guard;
 pub mod maintenance;
 pub mod net;
 pub mod protocol;
+pub mod register;
 pub mod releases;
 pub mod roll;
 pub mod rolling;

@@ -25,6 +25,7 @@ mod responses;
 mod sasl;
 mod shelter;
 pub mod stand_in;
+mod traits;
 mod watch;
 
 use std::collections::VecDeque;
@@ -38,6 +39,7 @@ pub use departures::{Departed, Departures, Purpose};
 pub use outbox::Outbox;
 pub use shelter::detours::DetourId;
 pub use stand_in::WayHome;
+pub use traits::{NAME_BYTES_MAX, Software, Tally, Traits, Used, cut};
 
 use crate::cluster::{Leaders, View};
 use crate::guard::deadline::Library;
@@ -52,6 +54,7 @@ use sasl::Sasl;
 use shelter::Shelter;
 use shelter::farewell::Leaving;
 use stand_in::StandIn;
+use traits::Portrait;
 
 /// What a session tells about the traffic that it carries. Called on the hot path: an implementation counts, it neither locks nor allocates.
 pub trait Observer {
@@ -182,6 +185,8 @@ pub struct Session {
     produce_limit: Option<Duration>,
     hindrance: Option<Hindrance>,
     about_changes: u32,
+    /// In a box: a session that says nothing is small.
+    portrait: Box<Portrait>,
     /// The client's own ApiVersions request, so that a broker learns its name and version when it is dialled.
     announcement: Option<Bytes>,
     waiting: Option<Waiting>,
@@ -236,6 +241,7 @@ impl Session {
             produce_limit: None,
             hindrance: None,
             about_changes: 0,
+            portrait: Box::default(),
             announcement: None,
             waiting: None,
             home_blocked: false,

@@ -4,10 +4,27 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// In the order of `src/lib.rs`: a module may use those before it.
-const ORDER: [&str; 15] =
-    ["wire", "protocol", "config", "cluster", "releases", "guard", "rolling", "session", "telemetry", "net", "control", "maintenance", "roll", "admin", "app"];
+const ORDER: [&str; 17] = [
+    "wire",
+    "protocol",
+    "config",
+    "cluster",
+    "releases",
+    "guard",
+    "rolling",
+    "session",
+    "clients",
+    "telemetry",
+    "net",
+    "control",
+    "maintenance",
+    "roll",
+    "register",
+    "admin",
+    "app",
+];
 
-const PURE: [&str; 7] = ["wire", "protocol", "cluster", "releases", "guard", "rolling", "session"];
+const PURE: [&str; 8] = ["wire", "protocol", "cluster", "releases", "guard", "rolling", "session", "clients"];
 
 /// What a pure module must not know. `std::net` addresses are values, so they may be named.
 const IMPURE: [&str; 8] = ["tokio", "tracing::", "Instant", "SystemTime", "std::fs", "std::thread", "TcpStream", "std::env::"];

@@ -12,7 +12,7 @@ use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter};
 
 use super::handlers::{self, BODY_BYTES_MAX, refuse};
-use super::{AdminState, access, brokers, drain, maintenance, rehearse, report, roll};
+use super::{AdminState, access, brokers, clients, drain, maintenance, rehearse, report, roll};
 
 /// Every path. What changes something is never a GET; what is added here stands in `config/openapi.json` too.
 pub(super) fn table() -> Vec<Route> {
@@ -22,6 +22,7 @@ pub(super) fn table() -> Vec<Route> {
         Route::at("/metrics").get(handlers::metrics),
         Route::at("/v1/openapi.json").get(handlers::openapi),
         Route::at("/v1/status").get(handlers::status),
+        Route::at("/v1/clients").get(clients::clients),
         Route::at("/v1/config").get(handlers::config),
         Route::at("/v1/reload").post(handlers::reload),
         Route::at("/v1/report").get(report::report),

@@ -151,6 +151,8 @@ async fn start_configured(directory: &std::path::Path, more: &str, reply: fn() -
     let (upkeep, maintenance, policy) =
         crate::maintenance::open(Arc::new(config.clone()), pictures, watch::channel(Arc::default()).1, Arc::new(operator.clone()));
     tokio::spawn(upkeep.run(Surveyor::default(), Telemetry::new(1).0));
+    let (register, registered) = crate::register::open(directory);
+    tokio::spawn(register.run(Surveyor::default()));
     let (commands, mut asked) = mpsc::channel(1);
     tokio::spawn(async move {
         while let Some(AdminCommand::Reload { reply: to, .. }) = asked.recv().await {
@@ -167,6 +169,7 @@ async fn start_configured(directory: &std::path::Path, more: &str, reply: fn() -
         maintenance,
         operator,
         surveyor: Surveyor::default(),
+        register: registered,
         started: Started { at: SystemTime::UNIX_EPOCH, instant: Instant::now() },
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

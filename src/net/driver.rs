@@ -102,6 +102,8 @@ pub(super) struct Driver<C, H> {
     told_held: (usize, usize),
     /// Bytes of a response that is waited for as a whole, as far as the other sessions of the thread know.
     told_gathered: usize,
+    /// Bytes that were read from the client and written to it.
+    client_bytes: (u64, u64),
 }
 
 impl<C, H> Driver<C, H>
@@ -134,6 +136,7 @@ where
             told: (0, 0),
             told_held: (0, 0),
             told_gathered: 0,
+            client_bytes: (0, 0),
         }
     }
 
@@ -152,6 +155,11 @@ where
     /// Whose connection the home is, where that is known; `None` while it is not up.
     pub(super) fn home_node(&self) -> Option<i32> {
         self.home_node.filter(|_| matches!(self.home, Home::Up(_)))
+    }
+
+    /// Bytes that were read from the client and written to it.
+    pub(super) fn client_bytes(&self) -> (u64, u64) {
+        self.client_bytes
     }
 
     /// Gives everything back. What the peers are still owed is written, and the sockets are closed so that it reaches them.
@@ -344,6 +352,7 @@ where
             Poll::Ready(Ok(n)) => {
                 self.active = self.context.now();
                 self.context.metrics.read(Side::Client, n);
+                self.client_bytes.0 += n as u64;
                 self.understand_client()?;
                 self.flush_home(cx)?;
                 Ok(true)
@@ -397,6 +406,7 @@ where
                 Poll::Ready(Ok(n)) => {
                     self.active = self.context.now();
                     self.context.metrics.write(Side::Client, n);
+                    self.client_bytes.1 += n as u64;
                     self.stuck.client = 0;
                     self.outbox.to_client.advance(n);
                 }

@@ -8,17 +8,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Waker;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use slab::Slab;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::LocalSet;
 
+use super::census::{Census, Place, Seen};
 use super::dial::dial;
 use super::driver::{Dialing, Driver};
 use super::listeners::{Endpoint, Permit};
 use super::pool::Pool;
+use crate::clients::Table;
 use crate::cluster::{Leaders, TopicKey, View};
 use crate::config::{HostPort, Limits};
 use crate::guard::Policy;
@@ -92,6 +94,8 @@ enum Command {
     Limits(Box<WorkerLimits>),
     /// Tell what clients there are.
     Survey(oneshot::Sender<Vec<About>>),
+    /// Hand over what was gathered of clients since the last time, and name the connections.
+    Census(oneshot::Sender<Census>),
     /// Let every session finish what is in flight and end.
     Drain,
     /// End every session now.
@@ -113,6 +117,7 @@ pub(super) struct WorkerContext {
     learn: mpsc::Sender<Learn>,
     interests: mpsc::Sender<Interest>,
     sessions: RefCell<Slab<Seat>>,
+    gathered: RefCell<Table>,
 }
 
 impl WorkerContext {
@@ -181,6 +186,21 @@ impl WorkerContext {
         endpoint.node_id().or_else(of_address)
     }
 
+    fn census(&self) -> Census {
+        let (now, at) = (self.now(), SystemTime::now());
+        let mut census = Census { table: self.gathered.take(), connections: Vec::new() };
+        for (_, seat) in self.sessions.borrow_mut().iter_mut() {
+            census.take(&mut seat.seen, &seat.about, Place { peer: seat.peer, node_id: seat.node_id, since: seat.since }, now, at);
+        }
+        census
+    }
+
+    /// A session has ended: what is new of it is gathered.
+    fn farewell(&self, mut seat: Seat) {
+        let (now, at) = (self.now(), SystemTime::now());
+        seat.seen.tell(&mut self.gathered.borrow_mut(), &seat.about, seat.peer.ip(), now, at);
+    }
+
     /// The brokers that may serve a session of this endpoint, best first.
     fn homes(&self, endpoint: Endpoint) -> Vec<HostPort> {
         let view = self.view.borrow();
@@ -202,8 +222,11 @@ impl WorkerContext {
 }
 
 /// What is known of a session outside of its own task.
-#[derive(Default)]
 struct Seat {
+    peer: SocketAddr,
+    node_id: Option<i32>,
+    since: SystemTime,
+    seen: Seen,
     waker: Option<Waker>,
     /// It waits for the brokers' versions.
     awaits_offer: bool,
@@ -213,6 +236,23 @@ struct Seat {
     /// Whose connection its home is while that is up.
     home: Option<i32>,
     about_changes: u32,
+}
+
+impl Seat {
+    fn new(peer: SocketAddr, node_id: Option<i32>) -> Self {
+        Seat {
+            peer,
+            node_id,
+            since: SystemTime::now(),
+            seen: Seen::default(),
+            waker: None,
+            awaits_offer: false,
+            is_sheltering: false,
+            about: About::default(),
+            home: None,
+            about_changes: 0,
+        }
+    }
 }
 
 /// Sessions of one worker and of all, those on their way to it included.
@@ -289,6 +329,17 @@ impl Surveyor {
         }
         Some(all)
     }
+
+    /// What every worker gathered of clients since the last time, and all connections. `None`: as in [`Surveyor::survey`].
+    pub async fn census(&self) -> Option<Census> {
+        let mut all = Census::default();
+        for worker in &self.workers {
+            let (reply, answer) = oneshot::channel();
+            worker.send(Command::Census(reply)).ok()?;
+            all.add(answer.await.ok()?);
+        }
+        Some(all)
+    }
 }
 
 /// All the workers.
@@ -329,6 +380,7 @@ impl Workers {
                     learn,
                     interests,
                     sessions: RefCell::new(Slab::new()),
+                    gathered: RefCell::default(),
                 });
                 LocalSet::new().block_on(&runtime, run(context, inbox, pictures, count));
             })?;
@@ -400,6 +452,12 @@ async fn run(context: Rc<WorkerContext>, mut inbox: mpsc::UnboundedReceiver<Comm
                     // Whoever asked may have gone.
                     let _ = reply.send(context.survey());
                 }
+                Some(Command::Census(reply)) => {
+                    if let Err(census) = reply.send(context.census()) {
+                        // Whoever asked has gone: it is for the next one.
+                        context.gathered.borrow_mut().add(census.table);
+                    }
+                }
                 Some(Command::Drain) => {
                     context.draining.set(true);
                     context.wake(|_| true);
@@ -444,7 +502,7 @@ async fn serve(context: Rc<WorkerContext>, accepted: Accepted) {
             return;
         }
     };
-    let key = context.sessions.borrow_mut().insert(Seat::default());
+    let key = context.sessions.borrow_mut().insert(Seat::new(peer, endpoint.node_id()));
     let mut driver = Driver::new(Rc::clone(&context), endpoint, client, dial_home);
     let close = std::future::poll_fn(|cx| {
         let polled = driver.poll(cx);
@@ -455,6 +513,7 @@ async fn serve(context: Rc<WorkerContext>, accepted: Accepted) {
             seat.awaits_offer = session.waiting() == Some(Waiting::Offer);
             seat.is_sheltering = session.is_sheltering();
             seat.home = driver.home_node();
+            seat.seen.is(session.tally(), driver.client_bytes());
             if seat.about_changes != session.about_changes() {
                 (seat.about_changes, seat.about) = (session.about_changes(), session.about());
             }
@@ -462,7 +521,8 @@ async fn serve(context: Rc<WorkerContext>, accepted: Accepted) {
         polled
     })
     .await;
-    context.sessions.borrow_mut().remove(key);
+    let seat = context.sessions.borrow_mut().remove(key);
+    context.farewell(seat);
     let ended = SessionClosed {
         peer,
         node_id: endpoint.node_id(),

@@ -5,12 +5,14 @@
 mod crc;
 mod number;
 mod response;
+mod sample;
 mod subset;
 
 use std::ops::Range;
 
 pub use number::{NotNumberable, next_sequence, number};
 pub use response::{PartitionResult, Response, encode_response, failed, has_errors, parse_response};
+pub use sample::{Sample, sample};
 pub use subset::subset;
 
 use crate::wire::frame::LENGTH_BYTES;

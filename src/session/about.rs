@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Session;
+use super::{Session, Traits};
 use crate::guard::deadline::{Library, client_limit};
 use crate::protocol::peek::Peek;
 use crate::wire::api;
@@ -51,6 +51,7 @@ pub struct About {
     /// After how long it gives up the Produce that it gives up first; `None`: it has sent none.
     pub produce_limit: Option<Duration>,
     pub hindrance: Option<Hindrance>,
+    pub traits: Traits,
 }
 
 /// The first Produce version that must carry message format v2.
@@ -66,6 +67,7 @@ impl Session {
             shortest: self.shortest,
             produce_limit: self.produce_limit,
             hindrance: self.hindrance,
+            traits: self.traits().clone(),
         }
     }
 

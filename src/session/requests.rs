@@ -121,6 +121,9 @@ impl Session {
         };
         let Some(peek) = peeked else { return Ok(Next::Wait) };
         self.admit(&peek, length, moment.limits.first_frame_bytes_max)?;
+        if peek.api_key != api::API_VERSIONS {
+            self.look_at(&peek, rest.get(..frame_bytes).unwrap_or(rest), || moment.view.offer.as_ref()?.range(peek.api_key).map(|range| range.max));
+        }
         if peek.api_key == api::API_VERSIONS {
             if length > API_VERSIONS_BYTES_MAX {
                 return Err(Close::new(CloseCause::FrameTooLarge, format!("an ApiVersions request of {length} bytes")));
@@ -206,6 +209,7 @@ impl Session {
         if !matches!(peek.api_key, api::SASL_HANDSHAKE | api::SASL_AUTHENTICATE) {
             self.identity.is_used();
         }
+        self.count_request(peek, frame_bytes, moment.now);
         if let Some(produce) = peek.produce {
             self.silent_producer = produce.acks == 0;
         }
@@ -281,6 +285,7 @@ impl Session {
         if let Some((name, _)) = software {
             self.library = Library::named(name);
         }
+        self.asked_versions(version, software, frame, moment.now);
         let announcement = |id| versions::encode_request(if software.is_some() { ANNOUNCED_VERSION } else { 0 }, id, client_id, software);
         let answer = self.versions_answer(version, id, body, moment);
         // A copy of exactly its length: it is kept as long as the connection stands.

@@ -44,6 +44,17 @@ pub(crate) fn class_path(release: &Release) -> String {
     format!("{}/jars/*", directory.display())
 }
 
+/// The jars of one version of kafka-clients, with nothing that it logs to, as a class path.
+pub(crate) fn kafka_clients(version: &str) -> String {
+    let directory = entry(&format!("kafka-clients-{version}-1"), |directory| {
+        let (pom, jars) = (directory.join("pom.xml"), directory.join("jars"));
+        fs::write(&pom, project(&dependency(("org.apache.kafka", "kafka-clients", version)))).unwrap();
+        fetch(Command::new("mvn").args(["-q", "-B", "-f"]).arg(pom).arg("dependency:copy-dependencies").arg(format!("-DoutputDirectory={}", jars.display())));
+        assert!(jars.join(format!("kafka-clients-{version}.jar")).is_file(), "Maven gave no jar of kafka-clients {version}");
+    });
+    format!("{}/jars/*", directory.display())
+}
+
 /// The `java` that `release`'s servers and tools run on.
 pub(crate) fn java(release: &Release) -> PathBuf {
     match release.java {
@@ -75,21 +86,25 @@ pub(crate) fn python(version: KafkaPython) -> PathBuf {
 
 /// Compiles Java sources against `release`'s jars; the directory of the classes. A changed source makes a new entry.
 pub(crate) fn java_classes(release: &Release, sources: &[(&str, &str)]) -> PathBuf {
-    let class_path = class_path(release);
+    compiled(&format!("java-{}", release.version), &class_path(release), sources)
+}
+
+/// Compiles Java sources against the jars of a class path.
+pub(crate) fn compiled(name: &str, class_path: &str, sources: &[(&str, &str)]) -> PathBuf {
     let hash = source_hash(sources);
-    entry(&format!("java-{}-{hash:08x}", release.version), |directory| {
+    entry(&format!("{name}-{hash:08x}"), |directory| {
         let files: Vec<PathBuf> = sources.iter().map(|(name, _)| directory.join(name)).collect();
         for (file, (_, text)) in files.iter().zip(sources) {
             fs::write(file, text).unwrap();
         }
         let output = Command::new("javac")
-            .args(["--release", "11", "-nowarn", "-cp", &class_path, "-d"])
+            .args(["--release", "11", "-nowarn", "-cp", class_path, "-d"])
             .arg(directory)
             .args(&files)
             .stdin(Stdio::null())
             .output()
             .unwrap_or_else(|error| panic!("javac: {error}"));
-        assert!(output.status.success(), "javac against Kafka {}:\n{}", release.version, String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "javac for {name}:\n{}", String::from_utf8_lossy(&output.stderr));
     })
 }
 
@@ -161,20 +176,25 @@ fn fetch(command: &mut Command) {
 }
 
 fn pom(release: &Release) -> String {
-    let dependency = |(group, artifact, version): (&str, &str, &str)| {
-        // Kafka 2.x names a second log4j and a second binding of slf4j to it, beside the one that is asked for here.
-        let excluded = [("log4j", "log4j"), ("org.slf4j", "slf4j-log4j12")]
-            .map(|(group, artifact)| format!("<exclusion><groupId>{group}</groupId><artifactId>{artifact}</artifactId></exclusion>"))
-            .concat();
-        format!(
-            "<dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId><version>{version}</version><exclusions>{excluded}</exclusions></dependency>\n"
-        )
-    };
     let core = format!("kafka_{}", release.scala);
     let mut dependencies = dependency(("org.apache.kafka", &core, release.version)) + &dependency(("org.apache.kafka", "kafka-tools", release.version));
     for logger in release.logger.artifacts() {
         dependencies += &dependency(*logger);
     }
+    project(&dependencies)
+}
+
+fn dependency((group, artifact, version): (&str, &str, &str)) -> String {
+    // Kafka 2.x names a second log4j and a second binding of slf4j to it, beside the one that is asked for here.
+    let excluded = [("log4j", "log4j"), ("org.slf4j", "slf4j-log4j12")]
+        .map(|(group, artifact)| format!("<exclusion><groupId>{group}</groupId><artifactId>{artifact}</artifactId></exclusion>"))
+        .concat();
+    format!(
+        "<dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId><version>{version}</version><exclusions>{excluded}</exclusions></dependency>\n"
+    )
+}
+
+fn project(dependencies: &str) -> String {
     format!(
         "<project><modelVersion>4.0.0</modelVersion><groupId>leeward.tests</groupId><artifactId>kafka</artifactId><version>1</version>\n\
          <dependencies>\n{dependencies}</dependencies></project>\n"

@@ -149,6 +149,13 @@ impl Front {
         leeward.await_ready();
     }
 
+    /// What the admin endpoint answers to a GET; panics unless it is 200. In the control arm nothing.
+    pub(crate) fn ask(&self, path: &str) -> Option<String> {
+        let (status, body) = get(&self.leeward.as_ref()?.admin, path).unwrap();
+        assert_eq!(status, 200, "GET {path}: {body}");
+        Some(body)
+    }
+
     /// All that Leeward has logged. In the control arm nothing.
     pub(crate) fn log(&self) -> String {
         self.leeward.as_ref().map(|leeward| std::fs::read_to_string(leeward.process.log()).unwrap()).unwrap_or_default()
@@ -219,9 +226,13 @@ impl Leeward {
 
     fn launch(cluster: &Cluster, upstream: &str, node_ids: &[i32], log: &str, settings: &[&str]) -> (Self, String) {
         let (listen, admin, base_port) = (format!("127.0.0.1:{}", free_port()), format!("127.0.0.1:{}", free_port()), free_base(node_ids));
+        // What it keeps goes with the cluster, unless the test has a place for it.
+        let has_place = settings.iter().any(|setting| setting.starts_with("state.directory"));
+        let own_state = (!has_place).then(|| format!("state.directory={}", cluster.scrap().join(format!("state-of-{log}")).display()));
         let spec = Spec::new(env!("CARGO_BIN_EXE_leeward"))
             .args(["run", "--upstream", upstream, "--listen", &listen, "--admin", &admin, "--base-port", &base_port.to_string()])
             .args(settings.iter().flat_map(|setting| ["--set", setting]))
+            .args(own_state.iter().flat_map(|setting| ["--set", setting.as_str()]))
             .env("RUST_BACKTRACE", "1");
         let process = Supervised::start("leeward", &spec, &cluster.log_path(log));
         exempt(&cluster.rules(), process.pid());

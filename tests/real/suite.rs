@@ -18,6 +18,7 @@ mod told;
 mod trouble;
 mod upgrade;
 mod version;
+mod who_breaks;
 
 use std::path::PathBuf;
 

@@ -225,3 +225,55 @@ async fn nothing_changes_by_get() {
     assert!(Arc::ptr_eq(&config, &running.state.config.load_full()));
     running.stop().await;
 }
+
+/// The register with clients in it, connected and gone, judged and not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_are_told_as_the_document_says() {
+    use crate::session::{About, Software, Tally, Traits, Used};
+    let document = document();
+    let directory = tempfile::tempdir().unwrap();
+    let row = json!({
+        "first": 1, "last": crate::guard::time::millis(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap()), "sessions": 2, "requests": 9,
+        "read_bytes": 5, "written_bytes": 6, "produce_requests": 3, "produce_bytes": 4, "sampled": 1, "sampled_bytes": 70, "sampled_records": 1, "largest_batch": 70,
+        "uses": [{"k": 0, "v": 2, "o": true, "t": 1}, {"k": 999, "v": 1, "o": false, "t": 1}], "asked": 2, "acks": 7, "compressions": 31, "formats": 7,
+        "idempotent": true, "transactional": true, "produce_timeout_ms": [1, 2], "groups": ["g"], "principals": ["alice"], "addresses": ["127.0.0.1", "::1"],
+    });
+    let key = json!({"client_id": "sarama", "software": {"name": "sarama", "version": "v1.43.0"}});
+    std::fs::write(directory.path().join("clients.json"), json!({"version": 1, "clients": [[key, row]]}).to_string()).unwrap();
+    let running = start_in(directory.path(), nothing).await;
+    let rows = |body: &str| serde_json::from_str::<Value>(body).unwrap()["clients"].as_array().unwrap().clone();
+    let operation = operations(&document).into_iter().find(|operation| operation.path == "/v1/clients").unwrap();
+    for (path, code) in
+        [("/v1/clients", 200), ("/v1/clients?incompatible_with=4.0", 200), ("/v1/clients?incompatible_with=", 200), ("/v1/clients?incompatible_with=9", 400)]
+    {
+        let answer = running.ask("GET", path).await;
+        operation.hold(&document, &answer);
+        assert_eq!(answer.0, code, "{path}: {}", answer.1);
+        assert!(code != 200 || rows(&answer.1).len() == 1, "{path}: {}", answer.1);
+    }
+    let judged = &rows(&running.ask("GET", "/v1/clients?incompatible_with=4.0").await.1)[0]["judgement"];
+    assert_eq!((&judged["verdict"], &judged["library"]["name"], &judged["reasons"][0]["taken"]), (&json!("breaks"), &json!("sarama"), &json!([3, 12])));
+    running.stop().await;
+
+    let traits = Traits {
+        software: Some(Software { name: "kgo".into(), version: "1".into() }),
+        uses: vec![Used { api_key: 0, versions: 1 << 9, chosen: 0 }],
+        produce_timeout_ms: Some((1, 1)),
+        ..Traits::default()
+    };
+    let connection = |requests, node_id, traits| crate::net::Connection {
+        peer: "127.0.0.1:5".parse().unwrap(),
+        node_id,
+        since: 1000,
+        last: 2000,
+        about: About { traits, ..About::default() },
+        tally: Tally { requests, sampled: requests, ..Tally::default() },
+        read_bytes: 500,
+        written_bytes: 0,
+    };
+    let connections = vec![connection(0, None, Traits::default()), connection(4, Some(1), traits)];
+    let known = crate::register::Known { at: 3000, connections, problem: Some("full".to_owned()), ..Default::default() };
+    let value = serde_json::to_value(clients::Clients::of(&known, None)).unwrap();
+    assert_eq!(problems(&document, &json!({"$ref": "#/components/schemas/Clients"}), &value), Vec::<String>::new(), "{value}");
+    assert_eq!((&value["connections"][1]["requests_per_second"], &value["connections"][1]["idle_seconds"]), (&json!(2.0), &json!(1.0)));
+}

@@ -5,6 +5,7 @@ use kafka_protocol::protocol::Decodable;
 use proptest::prelude::*;
 
 use super::*;
+use crate::protocol::peek::peek;
 use crate::protocol::schema::arbitrary;
 
 fn request(version: i16, rng: &mut Rng) -> Bytes {
@@ -180,4 +181,87 @@ fn a_new_leader_and_details_are_read() {
     let result = &read.results[0];
     assert_eq!((result.error_code, result.current_leader), (6, Some((2, 5))));
     assert_eq!(&result.details[..], &[1, 3, b'n', b'o']);
+}
+
+/// A Produce with one partition of topic `t`, whose records are these bytes.
+fn one(version: i16, records: &[u8]) -> Vec<u8> {
+    let flexible = version >= FLEXIBLE_SINCE;
+    let mut body = vec![0, 0, 0, version as u8, 0, 0, 0, 7, 0, 2, b'm', b'e'];
+    let length = u32::try_from(records.len()).unwrap();
+    if flexible {
+        // Tags, a null transactional id, acks, timeout, arrays of one, a name or an id.
+        body.extend([0, 0, 0xff, 0xff, 0, 0, 0, 9, 2]);
+        if version >= TOPIC_ID_SINCE {
+            body.extend([7; 16])
+        } else {
+            body.extend([2, b't'])
+        }
+        body.extend([2, 0, 0, 0, 3, u8::try_from(length + 1).unwrap()]);
+    } else {
+        if version >= TRANSACTIONAL_SINCE {
+            body.extend([0xff, 0xff]);
+        }
+        body.extend([0xff, 0xff, 0, 0, 0, 9, 0, 0, 0, 1, 0, 1, b't', 0, 0, 0, 1, 0, 0, 0, 3]);
+        body.extend(length.to_be_bytes());
+    }
+    body.extend(records);
+    body
+}
+
+fn batch_v2(attributes: u8, producer_id: i64, records: i32) -> Vec<u8> {
+    let mut batch = vec![0; 16];
+    batch.extend([2, 0, 0, 0, 0, 0, attributes]);
+    batch.extend([0; 20]);
+    batch.extend(producer_id.to_be_bytes());
+    batch.extend([0; 6]);
+    batch.extend(records.to_be_bytes());
+    batch
+}
+
+fn message(magic: u8, attributes: u8) -> Vec<u8> {
+    [&[0; 16][..], &[magic, attributes], &[0; 20]].concat()
+}
+
+#[test]
+fn the_first_batch_is_read_from_the_front_of_a_frame() {
+    let seen = |records: &[u8], format, compression, numbered, transactional, count| Sample {
+        bytes: records.len() as u32,
+        records: count,
+        format,
+        compression,
+        numbered,
+        transactional,
+    };
+    let (old, older) = (message(1, 2), message(0, 1));
+    let (zstd, txn) = (batch_v2(4, -1, 9), batch_v2(0x10, 77, 3));
+    let table: [(i16, &[u8], Sample); 7] = [
+        (0, &older, seen(&older, 0, 1, false, false, 1)),
+        (2, &old, seen(&old, 1, 2, false, false, 1)),
+        (3, &txn, seen(&txn, 2, 0, true, true, 3)),
+        (8, &zstd, seen(&zstd, 2, 4, false, false, 9)),
+        (9, &zstd, seen(&zstd, 2, 4, false, false, 9)),
+        (12, &txn, seen(&txn, 2, 0, true, true, 3)),
+        (13, &txn, seen(&txn, 2, 0, true, true, 3)),
+    ];
+    for (version, records, expected) in table {
+        let frame = one(version, records);
+        let peeked = peek(&frame, frame.len()).unwrap().unwrap().produce.unwrap();
+        assert_eq!(sample(&frame, version, &peeked), Some(expected), "v{version}");
+        // What is not there yet is waited for, wherever the frame is cut off.
+        let last = (0..frame.len()).rev().find(|end| sample(&frame[..*end], version, &peeked).is_none()).unwrap();
+        assert!((0..=last).all(|end| sample(&frame[..end], version, &peeked).is_none()), "v{version}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_sample_is_what_the_first_batch_says(version in 0..=13_i16, seed: u64) {
+        let frame = request(version, &mut Rng::with_seed(seed));
+        let layout = parse(&frame).unwrap();
+        let peeked = peek(&frame[4..], frame.len() - 4).unwrap().unwrap().produce.unwrap();
+        let first = layout.batches.first().filter(|batch| batch.topic == 0).and_then(|batch| batch.head);
+        if let (Some(head), Some(sample)) = (first, sample(&frame[4..], version, &peeked)) {
+            prop_assert_eq!((sample.numbered, sample.transactional), (head.producer_id >= 0, head.transactional));
+        }
+    }
 }

@@ -24,7 +24,7 @@ pub(super) struct Files<'a> {
 }
 
 /// Whether there is a Go to build sarama's client with. Without one the row is left out, but not where everything has to be tested.
-pub(super) fn go_is_here() -> bool {
+pub(crate) fn go_is_here() -> bool {
     static HERE: OnceLock<bool> = OnceLock::new();
     *HERE.get_or_init(|| {
         let here =

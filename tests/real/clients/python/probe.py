@@ -29,6 +29,8 @@ def records(path):
 
 def common(args):
     settings = {"bootstrap_servers": args["bootstrap"].split(",")}
+    if "client_id" in args:
+        settings["client_id"] = args["client_id"]
     if "api_version" in args:
         settings["api_version"] = tuple(int(part) for part in args["api_version"].split("."))
     if "mechanism" in args:
