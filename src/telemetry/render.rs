@@ -72,8 +72,9 @@ impl Scrape {
         out.histograms(&names::BROKER_TIME, self.seen().map(|(name, api)| ([("api", name)], &api.broker_time)))?;
         out.histograms(&names::OWN_TIME, self.seen().map(|(name, api)| ([("api", name)], &api.own_time)))?;
         let errors = self.seen().flat_map(|(name, api)| {
-            let seen = api.errors.iter().enumerate().filter(|(_, count)| **count > 0);
-            seen.map(move |(index, count)| ([("api", name), ("error", error_names::name(index))], *count))
+            let always = move |error| ERRORS_ALWAYS.contains(&(name, error));
+            let rows = api.errors.iter().enumerate().map(|(index, count)| (error_names::name(index), *count));
+            rows.filter(move |(error, count)| *count > 0 || always(*error)).map(move |(error, count)| ([("api", name), ("error", error)], count))
         });
         out.counters(&names::ERRORS, errors)?;
         out.counters(&names::UNKNOWN_API, [([], self.totals.unknown_api)])
@@ -102,7 +103,7 @@ impl Scrape {
     fn guard(&self, out: &mut Out<'_>) -> fmt::Result {
         let count = |read: fn(&Figures) -> u64| self.guarded().map(move |(name, figures)| ([("api", name)], read(figures)));
         let produce = self.guard.apis.first().map_or(&self.guard.connections, |figures| figures);
-        out.counters(&names::ABSORBED_ERRORS, self.codes(&ABSORBED_ALWAYS, |figures| &figures.absorbed))?;
+        out.counters(&names::ABSORBED_ERRORS, self.codes(&ERRORS_ALWAYS, |figures| &figures.absorbed))?;
         out.counters(&names::ABSORBED_LOSSES, count(|figures| figures.losses))?;
         out.counters(&names::HOLDS, count(|figures| figures.holds_begun))?;
         let ends = self.guarded().flat_map(|(name, figures)| HoldEnd::ALL.map(|end| ([("api", name), ("end", end.label())], figures.ended(end))));
@@ -212,7 +213,7 @@ impl Scrape {
 const ALWAYS: [i16; 4] = [api::PRODUCE, api::FETCH, api::METADATA, api::API_VERSIONS];
 
 /// What a moved leader looks like: the pairs of API and error that every restart brings, so their counters are there before it.
-const ABSORBED_ALWAYS: [(&str, &str); 2] = [("Produce", "NOT_LEADER_OR_FOLLOWER"), ("Fetch", "NOT_LEADER_OR_FOLLOWER")];
+const ERRORS_ALWAYS: [(&str, &str); 2] = [("Produce", "NOT_LEADER_OR_FOLLOWER"), ("Fetch", "NOT_LEADER_OR_FOLLOWER")];
 
 /// What a Produce that cannot be sheltered ends with: alerts are built on it.
 const REACHED_ALWAYS: [(&str, &str); 2] = [("Produce", "NOT_LEADER_OR_FOLLOWER"), ("Produce", "REQUEST_TIMED_OUT")];
