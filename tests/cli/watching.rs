@@ -125,8 +125,7 @@ fn the_dashboard_is_one_that_grafana_can_lay_out() {
     let (mut ids, mut taken) = (BTreeSet::new(), BTreeSet::new());
     for panel in list(&dashboard, "panels") {
         assert!(ids.insert(panel["id"].as_u64().expect("an id")), "{} has the id of another panel", text(panel, "title"));
-        let place = ["x", "y", "w", "h"].map(|side| panel["gridPos"][side].as_u64().expect("a place"));
-        let [x, y, w, h] = place;
+        let [x, y, w, h] = ["x", "y", "w", "h"].map(|side| panel["gridPos"][side].as_u64().expect("a place"));
         assert!(x + w <= 24, "{} is wider than the page", text(panel, "title"));
         for cell in (x..x + w).flat_map(|x| (y..y + h).map(move |y| (x, y))) {
             assert!(taken.insert(cell), "{} lies over another panel", text(panel, "title"));

@@ -5,18 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use promql_parser::label::{MatchOp, Matcher};
 use promql_parser::parser::{self, BinaryExpr, Expr, LabelModifier, VectorMatchCardinality, VectorSelector};
 
-pub type Labels = BTreeSet<String>;
+pub(super) type Labels = BTreeSet<String>;
 
 /// What one scrape offers: for each name its labels, and for each of these its values.
 #[derive(Debug, Default)]
-pub struct Exported(pub BTreeMap<String, BTreeMap<String, BTreeSet<String>>>);
+pub(super) struct Exported(BTreeMap<String, BTreeMap<String, BTreeSet<String>>>);
 
 /// Labels that Prometheus itself adds to everything that it scrapes.
 const OF_THE_SCRAPE: [&str; 2] = ["job", "instance"];
 
 impl Exported {
     /// Reads what `/metrics` says.
-    pub fn parse(text: &str) -> Self {
+    pub(super) fn parse(text: &str) -> Self {
         let mut exported = Self::default();
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let (name, rest) = line.split_once(['{', ' ']).expect("a name");
@@ -30,7 +30,7 @@ impl Exported {
     }
 
     /// The labels of what `text` yields, or what is wrong with it.
-    pub fn check(&self, text: &str) -> Result<Labels, String> {
+    pub(super) fn check(&self, text: &str) -> Result<Labels, String> {
         self.labels(&parser::parse(text)?).map_err(|error| format!("{text}: {error}"))
     }
 
