@@ -7,6 +7,7 @@ mod cluster;
 mod config;
 mod demo;
 mod maintenance;
+mod metrics;
 mod output;
 mod rehearse;
 mod reload;
@@ -136,6 +137,8 @@ enum Command {
     Roll(roll::RollArgs),
     /// Check, show and explain the configuration.
     Config(config::ConfigArgs),
+    /// Explain the metrics.
+    Metrics(metrics::MetricsArgs),
     /// Have a running Leeward read its configuration again.
     Reload(reload::Reload),
     /// See it work: a cluster, Leeward in front of it, and traffic, in one command.
@@ -155,6 +158,7 @@ impl Command {
             Command::Rehearse(command) => command.run(output),
             Command::Roll(command) => command.run(output),
             Command::Config(command) => command.run(output),
+            Command::Metrics(command) => command.run(output),
             Command::Reload(command) => command.run(output),
             Command::Demo(command) => command.run(output),
         }

@@ -203,6 +203,13 @@ impl MaintenanceHandle {
         self.ask(|reply| Command::SaveRoll(Box::new(roll), told, reply)).await
     }
 
+    /// Of the windows that are open: when the first one opened, and when the first one closes by itself.
+    pub fn open_between(&self) -> Option<(Millis, Millis)> {
+        let snapshot = self.snapshot.load();
+        let open = snapshot.windows.open_windows();
+        open.iter().map(|window| window.opened).min().zip(open.iter().map(|window| window.expires).min())
+    }
+
     /// Every drain that is not over.
     pub fn drains(&self) -> Arc<Drains> {
         Arc::clone(&self.snapshot.load().drains)

@@ -67,6 +67,11 @@ impl RollHandle {
         RollStatus { roll: self.shown.load().as_ref().as_ref().map(|roll| views::view(roll, now())) }
     }
 
+    /// Where the roll stands that goes on, or the last one, in a word of [`Roll::LABELS`].
+    pub fn label(&self) -> Option<&'static str> {
+        self.shown.load().as_ref().as_ref().map(Roll::label)
+    }
+
     async fn ask(&self, order: impl FnOnce(Reply) -> Order) -> Result<RollAnswer, Refusal> {
         let ending =
             || Refusal { kind: RefusalKind::Ending, error: "Leeward is ending".to_owned(), hint: "ask again when it runs".to_owned(), preflight: None };

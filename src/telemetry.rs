@@ -13,6 +13,7 @@ pub mod names;
 mod nodes;
 mod process;
 mod render;
+mod standing;
 mod totals;
 pub mod traffic;
 mod worker;
@@ -27,6 +28,7 @@ use std::time::{Instant, SystemTime};
 
 pub use nodes::NodeTotals;
 pub use process::ProcessFigures;
+pub use standing::Standing;
 pub use totals::Totals;
 pub use worker::{Refusal, Side, WorkerMetrics};
 
@@ -76,14 +78,9 @@ impl Telemetry {
     }
 
     /// The exposition for Prometheus, in OpenMetrics text ([`Telemetry::CONTENT_TYPE`]).
-    pub fn render(&self) -> String {
-        render::render(Scrape {
-            totals: self.totals(),
-            nodes: self.nodes(),
-            guard: self.ledger.totals(),
-            cluster: self.cluster(),
-            process: ProcessFigures::read(),
-        })
+    pub fn render(&self, standing: Standing) -> String {
+        let (totals, nodes, guard, cluster) = (self.totals(), self.nodes(), self.ledger.totals(), self.cluster());
+        render::render(Scrape { totals, nodes, guard, cluster, standing, process: ProcessFigures::read() })
     }
 
     /// The media type of [`Telemetry::render`].

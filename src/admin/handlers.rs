@@ -16,7 +16,7 @@ use super::readiness::check;
 use super::status::Status;
 use super::{AdminCommand, AdminState};
 use crate::guard::windows::TEXT_BYTES_MAX;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Standing, Telemetry};
 
 /// What the endpoint offers, for programs: paths, bodies, answers.
 pub(super) const OPENAPI: &str = include_str!("../../config/openapi.json");
@@ -38,7 +38,21 @@ pub(super) async fn readyz(State(state): State<AdminState>) -> Response {
 }
 
 pub(super) async fn metrics(State(state): State<AdminState>) -> Response {
-    ([(header::CONTENT_TYPE, Telemetry::CONTENT_TYPE)], state.telemetry.render()).into_response()
+    ([(header::CONTENT_TYPE, Telemetry::CONTENT_TYPE)], state.telemetry.render(standing(&state))).into_response()
+}
+
+/// What telemetry itself does not know.
+fn standing(state: &AdminState) -> Standing {
+    let config = state.config.load();
+    let wide = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+    Standing {
+        ready: check(&state.readiness.load(), &state.view.load()).ready,
+        held_bytes_max: wide(config.guard.held_bytes_max),
+        sessions_max: wide(config.limits.sessions_max),
+        window: state.maintenance.open_between(),
+        draining: state.maintenance.drains().draining().0,
+        roll: state.roll.label(),
+    }
 }
 
 pub(super) async fn status(State(state): State<AdminState>) -> Json<Status> {

@@ -16,7 +16,7 @@ pub(super) fn view(roll: &Roll, now: Millis) -> RollView {
     };
     RollView {
         id: roll.id.clone(),
-        state: label(roll).to_owned(),
+        state: roll.label().to_owned(),
         sentence: progress.sentence,
         fraction: progress.fraction,
         seconds_left: progress.left.map(|left| left / 1000),
@@ -30,17 +30,6 @@ pub(super) fn view(roll: &Roll, now: Millis) -> RollView {
         hint,
         left,
         brokers: roll.legs.iter().map(|leg| leg_view(leg, now)).collect(),
-    }
-}
-
-fn label(roll: &Roll) -> &'static str {
-    match &roll.state {
-        State::Running if roll.is_ending => "ending",
-        State::Running => "running",
-        State::Paused { .. } => "paused",
-        State::Stuck { .. } => "stuck",
-        State::Aborted { .. } => "aborted",
-        State::Done => "done",
     }
 }
 

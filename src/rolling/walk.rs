@@ -341,6 +341,21 @@ impl Roll {
         true
     }
 
+    /// Where it stands, in a word of [`Roll::LABELS`].
+    pub fn label(&self) -> &'static str {
+        match &self.state {
+            State::Running if self.is_ending => "ending",
+            State::Running => "running",
+            State::Paused { .. } => "paused",
+            State::Stuck { .. } => "stuck",
+            State::Aborted { .. } => "aborted",
+            State::Done => "done",
+        }
+    }
+
+    /// Every word that [`Roll::label`] may say.
+    pub const LABELS: [&'static str; 6] = ["running", "ending", "paused", "stuck", "aborted", "done"];
+
     pub fn is_over(&self) -> bool {
         matches!(self.state, State::Aborted { .. } | State::Done)
     }

@@ -40,6 +40,21 @@ impl Metric {
     }
 }
 
+/// The reference of every metric, as a table in Markdown.
+pub fn reference_markdown() -> String {
+    let mut text = String::from("| metric | type | labels | meaning |\n| --- | --- | --- | --- |\n");
+    for metric in METRICS {
+        let kind = match metric.kind {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
+        };
+        let labels: Vec<_> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+        text.push_str(&format!("| `{}` | {kind} | {} | {} |\n", metric.name(), labels.join(", "), metric.help));
+    }
+    text
+}
+
 macro_rules! metrics {
     ($($id:ident: $kind:ident $base:literal $unit:ident [$($label:literal),*] $help:literal;)*) => {
         $(pub(super) const $id: Metric = Metric { base: $base, kind: Kind::$kind, unit: Unit::$unit, labels: &[$($label),*], help: $help };)*
@@ -64,6 +79,7 @@ metrics! {
     IN_FLIGHT_BYTES: Gauge "leeward_in_flight" Bytes [] "Bytes of those requests";
     HELD_REQUESTS: Gauge "leeward_held_requests" None [] "Requests that are kept until they can be sent";
     HELD_BYTES: Gauge "leeward_held" Bytes [] "Bytes of those requests";
+    HELD_BYTES_MAX: Gauge "leeward_held_max" Bytes [] "guard.held_bytes_max: when so many are held reading from clients pauses";
     ABSORBED_ERRORS: Counter "leeward_absorbed_errors" None ["api", "error"] "Error codes of brokers that clients do not see; for Produce one for each partition";
     ABSORBED_LOSSES: Counter "leeward_absorbed_losses" None ["api"] "Requests whose broker's connection was lost, which clients do not see";
     HOLDS: Counter "leeward_holds" None ["api"] "Requests that were kept until they could be sent again";
@@ -78,7 +94,11 @@ metrics! {
     HOME_LOST: Counter "leeward_home_lost" None [] "Client connections that stayed although their broker's was lost";
     HOME_BACK: Counter "leeward_home_back" None [] "Those whose broker's connection is up again";
     WINDOWS_OPEN: Gauge "leeward_windows_open" None [] "Maintenance windows that are open";
+    WINDOW_OPENED: Gauge "leeward_window_opened" Seconds [] "When the first of the open windows opened, since 1970; 0: none is open";
+    WINDOW_EXPIRES: Gauge "leeward_window_expires" Seconds [] "When the first of the open windows closes by itself, since 1970; 0: none is open";
+    ROLL: Gauge "leeward_roll" None ["state"] "1 for where the roll stands that goes on, or the last one; all 0: there was none";
     SESSIONS: Gauge "leeward_sessions" None [] "Client connections";
+    SESSIONS_MAX: Gauge "leeward_sessions_max" None [] "limits.sessions_max: further connections are turned away";
     SESSIONS_OPENED: Counter "leeward_sessions_opened" None [] "Client connections accepted";
     SESSIONS_CLOSED: Counter "leeward_sessions_closed" None ["cause", "fault"] "Client connections ended, by why and by whose doing";
     SESSIONS_REFUSED: Counter "leeward_sessions_refused" None ["reason"] "Client connections turned away when they were accepted";
@@ -91,8 +111,10 @@ metrics! {
     WRITES: Counter "leeward_writes" None ["side"] "Writing system calls on sockets";
     WRITTEN_BYTES: Counter "leeward_written" Bytes ["side"] "Bytes written to sockets";
     BUFFERS: Gauge "leeward_buffers" None ["state"] "Pooled buffers that carry bytes (out) and that wait (free)";
+    READY: Gauge "leeward_ready" None [] "1 when /readyz says yes: clients are served";
     BROKERS: Gauge "leeward_brokers" None [] "Brokers known";
     BROKER_REACHABLE: Gauge "leeward_broker_reachable" None ["node_id"] "1 where the broker answered Leeward's last question";
+    BROKER_DRAINING: Gauge "leeward_broker_draining" None ["node_id"] "1 where traffic is led around the broker, because it is being drained or is drained";
     VIEW_GENERATION: Gauge "leeward_view_generation" None [] "Counts the pictures of the cluster; a standing number is a quiet cluster";
     METADATA_REFRESHES: Counter "leeward_metadata_refreshes" None ["result"] "Leeward's own readings of the cluster's metadata";
     CONFIG_RELOADS: Counter "leeward_config_reloads" None ["result"] "Reloads of the configuration";

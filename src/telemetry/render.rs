@@ -15,9 +15,12 @@ use super::ledger::{Codes, Figures, GuardTotals};
 use super::names::{self, Kind, Metric, Unit};
 use super::nodes::NodeTotals;
 use super::process::ProcessFigures;
+use super::standing::Standing;
 use super::totals::{ApiTotals, Totals};
 use super::worker::{Refusal, Side, api_index, api_name};
+use crate::guard::time::Millis;
 use crate::guard::{HoldEnd, NotNumbered};
+use crate::rolling::walk::Roll;
 use crate::session::{CloseCause, Departed, Pause, Purpose};
 use crate::wire::{Api, api};
 
@@ -28,6 +31,7 @@ pub(super) struct Scrape {
     pub(super) nodes: BTreeMap<Option<i32>, NodeTotals>,
     pub(super) guard: GuardTotals,
     pub(super) cluster: ClusterFigures,
+    pub(super) standing: Standing,
     pub(super) process: ProcessFigures,
 }
 
@@ -50,6 +54,7 @@ impl Collector for Scrape {
         self.nodes(&mut out)?;
         self.in_flight(&mut out)?;
         self.guard(&mut out)?;
+        self.maintenance(&mut out)?;
         self.sessions(&mut out)?;
         self.sockets(&mut out)?;
         self.cluster(&mut out)?;
@@ -67,8 +72,9 @@ impl Scrape {
         out.histograms(&names::BROKER_TIME, self.seen().map(|(name, api)| ([("api", name)], &api.broker_time)))?;
         out.histograms(&names::OWN_TIME, self.seen().map(|(name, api)| ([("api", name)], &api.own_time)))?;
         let errors = self.seen().flat_map(|(name, api)| {
-            let seen = api.errors.iter().enumerate().filter(|(_, count)| **count > 0);
-            seen.map(move |(index, count)| ([("api", name), ("error", error_names::name(index))], *count))
+            let always = move |error| ERRORS_ALWAYS.contains(&(name, error));
+            let rows = api.errors.iter().enumerate().map(|(index, count)| (error_names::name(index), *count));
+            rows.filter(move |(error, count)| *count > 0 || always(*error)).map(move |(error, count)| ([("api", name), ("error", error)], count))
         });
         out.counters(&names::ERRORS, errors)?;
         out.counters(&names::UNKNOWN_API, [([], self.totals.unknown_api)])
@@ -90,13 +96,14 @@ impl Scrape {
         out.gauges(&names::IN_FLIGHT_REQUESTS, [([], self.totals.in_flight_requests)])?;
         out.gauges(&names::IN_FLIGHT_BYTES, [([], self.totals.in_flight_bytes)])?;
         out.gauges(&names::HELD_REQUESTS, [([], self.totals.held_requests)])?;
-        out.gauges(&names::HELD_BYTES, [([], self.totals.held_bytes)])
+        out.gauges(&names::HELD_BYTES, [([], self.totals.held_bytes)])?;
+        out.gauges(&names::HELD_BYTES_MAX, [([], self.standing.held_bytes_max)])
     }
 
     fn guard(&self, out: &mut Out<'_>) -> fmt::Result {
         let count = |read: fn(&Figures) -> u64| self.guarded().map(move |(name, figures)| ([("api", name)], read(figures)));
         let produce = self.guard.apis.first().map_or(&self.guard.connections, |figures| figures);
-        out.counters(&names::ABSORBED_ERRORS, self.codes(&ABSORBED_ALWAYS, |figures| &figures.absorbed))?;
+        out.counters(&names::ABSORBED_ERRORS, self.codes(&ERRORS_ALWAYS, |figures| &figures.absorbed))?;
         out.counters(&names::ABSORBED_LOSSES, count(|figures| figures.losses))?;
         out.counters(&names::HOLDS, count(|figures| figures.holds_begun))?;
         let ends = self.guarded().flat_map(|(name, figures)| HoldEnd::ALL.map(|end| ([("api", name), ("end", end.label())], figures.ended(end))));
@@ -110,13 +117,21 @@ impl Scrape {
         out.counters(&names::RESENT, count(|figures| figures.resent))?;
         out.counters(&names::REACHED_ERRORS, self.codes(&REACHED_ALWAYS, |figures| &figures.reached))?;
         out.counters(&names::HOME_LOST, [([], self.guard.connections.homes_lost)])?;
-        out.counters(&names::HOME_BACK, [([], self.guard.connections.homes_back)])?;
-        out.gauges(&names::WINDOWS_OPEN, [([], self.cluster.windows_open)])
+        out.counters(&names::HOME_BACK, [([], self.guard.connections.homes_back)])
+    }
+
+    fn maintenance(&self, out: &mut Out<'_>) -> fmt::Result {
+        out.gauges(&names::WINDOWS_OPEN, [([], self.cluster.windows_open)])?;
+        let window = |read: fn((Millis, Millis)) -> Millis| self.standing.window.map_or(0, |window| read(window) / 1000);
+        out.gauges(&names::WINDOW_OPENED, [([], window(|(opened, _)| opened))])?;
+        out.gauges(&names::WINDOW_EXPIRES, [([], window(|(_, expires)| expires))])?;
+        out.gauges(&names::ROLL, Roll::LABELS.map(|state| ([("state", state)], u64::from(self.standing.roll == Some(state)))))
     }
 
     fn sessions(&self, out: &mut Out<'_>) -> fmt::Result {
         let totals = &self.totals;
         out.gauges(&names::SESSIONS, [([], totals.sessions())])?;
+        out.gauges(&names::SESSIONS_MAX, [([], self.standing.sessions_max)])?;
         out.counters(&names::SESSIONS_OPENED, [([], totals.sessions_opened)])?;
         // All causes from the start: an alert on a cause must not wait for its first case.
         let closed = CloseCause::ALL.iter().zip(totals.sessions_closed);
@@ -141,9 +156,14 @@ impl Scrape {
 
     fn cluster(&self, out: &mut Out<'_>) -> fmt::Result {
         let cluster = &self.cluster;
+        out.gauges(&names::READY, [([], u64::from(self.standing.ready))])?;
         out.gauges(&names::BROKERS, [([], u64::try_from(cluster.reachable.len()).unwrap_or(u64::MAX))])?;
-        let nodes: Vec<_> = cluster.reachable.iter().map(|(node_id, reachable)| (node_id.to_string(), u64::from(*reachable))).collect();
-        out.gauges(&names::BROKER_REACHABLE, nodes.iter().map(|(node_id, reachable)| ([("node_id", node_id.as_str())], *reachable)))?;
+        let nodes: Vec<_> = cluster.reachable.iter().map(|(node_id, reachable)| (*node_id, node_id.to_string(), *reachable)).collect();
+        let by_node = |read: &dyn Fn(i32, bool) -> bool| -> Vec<_> {
+            nodes.iter().map(|(node_id, label, reachable)| ([("node_id", label.as_str())], u64::from(read(*node_id, *reachable)))).collect()
+        };
+        out.gauges(&names::BROKER_REACHABLE, by_node(&|_, reachable| reachable))?;
+        out.gauges(&names::BROKER_DRAINING, by_node(&|node_id, _| self.standing.draining.contains(&node_id)))?;
         out.gauges(&names::VIEW_GENERATION, [([], cluster.generation)])?;
         out.counters(&names::METADATA_REFRESHES, results(cluster.refreshes_done, cluster.refreshes_failed))?;
         out.counters(&names::CONFIG_RELOADS, results(cluster.reloads_done, cluster.reloads_failed))?;
@@ -193,7 +213,7 @@ impl Scrape {
 const ALWAYS: [i16; 4] = [api::PRODUCE, api::FETCH, api::METADATA, api::API_VERSIONS];
 
 /// What a moved leader looks like: the pairs of API and error that every restart brings, so their counters are there before it.
-const ABSORBED_ALWAYS: [(&str, &str); 2] = [("Produce", "NOT_LEADER_OR_FOLLOWER"), ("Fetch", "NOT_LEADER_OR_FOLLOWER")];
+const ERRORS_ALWAYS: [(&str, &str); 2] = [("Produce", "NOT_LEADER_OR_FOLLOWER"), ("Fetch", "NOT_LEADER_OR_FOLLOWER")];
 
 /// What a Produce that cannot be sheltered ends with: alerts are built on it.
 const REACHED_ALWAYS: [(&str, &str); 2] = [("Produce", "NOT_LEADER_OR_FOLLOWER"), ("Produce", "REQUEST_TIMED_OUT")];

@@ -75,6 +75,10 @@ fn busy() -> Arc<Telemetry> {
     telemetry
 }
 
+fn standing() -> Standing {
+    Standing { ready: true, held_bytes_max: 500, sessions_max: 40, window: Some((1_000, 61_000)), draining: [1002].into(), roll: Some("paused") }
+}
+
 fn broker(node_id: i32, reachable: bool) -> Broker {
     let upstream = HostPort { host: "b".to_owned(), port: 9092 };
     Broker { node_id, upstream, rack: None, virtual_port: 1, listed: true, is_forgotten: false, offer: None, reachable }
@@ -83,7 +87,7 @@ fn broker(node_id: i32, reachable: bool) -> Broker {
 #[test]
 fn what_is_rendered_and_the_table_are_the_same() {
     let (telemetry, _workers) = Telemetry::new(1);
-    for text in [telemetry.render(), busy().render()] {
+    for text in [telemetry.render(Standing::default()), busy().render(standing())] {
         let table: Vec<_> = METRICS.iter().map(|metric| metric.name().trim_end_matches("_total").to_owned()).collect();
         assert_eq!(families(&text), table);
         assert!(text.ends_with("# EOF\n"));
@@ -94,7 +98,7 @@ fn what_is_rendered_and_the_table_are_the_same() {
 
 #[test]
 fn every_row_belongs_to_its_family_and_has_its_labels() {
-    let text = busy().render();
+    let text = busy().render(standing());
     let mut seen = BTreeSet::new();
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let (name, rest) = line.split_once(['{', ' ']).unwrap();
@@ -116,7 +120,7 @@ fn every_row_belongs_to_its_family_and_has_its_labels() {
 
 #[test]
 fn workers_are_summed() {
-    let text = busy().render();
+    let text = busy().render(standing());
     for row in [
         "leeward_requests_total{api=\"Produce\"} 2",
         "leeward_request_bytes_total{api=\"Produce\"} 200",
@@ -157,7 +161,16 @@ fn workers_are_summed() {
         "leeward_home_lost_total 2",
         "leeward_home_back_total 2",
         "leeward_windows_open 1",
+        "leeward_window_opened_seconds 1",
+        "leeward_window_expires_seconds 61",
+        "leeward_roll{state=\"paused\"} 1",
+        "leeward_roll{state=\"running\"} 0",
+        "leeward_held_max_bytes 500",
         "leeward_sessions 2",
+        "leeward_sessions_max 40",
+        "leeward_ready 1",
+        "leeward_broker_draining{node_id=\"1001\"} 0",
+        "leeward_broker_draining{node_id=\"1002\"} 1",
         "leeward_sessions_opened_total 4",
         "leeward_sessions_closed_total{cause=\"not_kafka\",fault=\"client\"} 2",
         "leeward_sessions_closed_total{cause=\"idle\",fault=\"none\"} 0",
@@ -186,8 +199,8 @@ fn workers_are_summed() {
 #[test]
 fn the_guards_counters_are_there_at_zero_from_the_start() {
     let (telemetry, _workers) = Telemetry::new(1);
-    let text = telemetry.render();
-    let guards = ["absorbed", "hold", "acks_raised", "batches", "duplicates", "resent", "reached", "home", "windows"];
+    let text = telemetry.render(Standing::default());
+    let guards = ["absorbed", "hold", "acks_raised", "batches", "duplicates", "resent", "reached", "home", "window", "roll"];
     for metric in METRICS.iter().filter(|metric| guards.iter().any(|word| metric.base.starts_with(&format!("leeward_{word}")))) {
         let row = text.lines().find(|line| line.starts_with(&metric.name()));
         assert!(row.is_some_and(|row| row.ends_with(" 0") || row.ends_with(" 0.0")), "{}: {row:?}", metric.base);
@@ -208,7 +221,7 @@ fn a_gauge_may_begin_on_one_worker_and_end_on_another() {
 #[test]
 fn an_idle_exposition_stays_small() {
     let (telemetry, _workers) = Telemetry::new(64);
-    assert!(telemetry.render().len() < 24 << 10);
+    assert!(telemetry.render(Standing::default()).len() < 24 << 10);
 }
 
 /// What is logged while `act` runs, a line each.
@@ -259,5 +272,5 @@ fn a_flood_is_not_a_flood_of_lines() {
         }
     });
     assert_eq!(lines.len(), 10 + 7, "{lines:#?}");
-    assert!(telemetry.render().contains("leeward_sessions_refused_total{reason=\"sessions_max\"} 1000"));
+    assert!(telemetry.render(Standing::default()).contains("leeward_sessions_refused_total{reason=\"sessions_max\"} 1000"));
 }

@@ -2,6 +2,7 @@
 
 mod rehearse;
 mod roll;
+mod watching;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -114,6 +115,7 @@ fn wrong_arguments_are_usage() {
         &["config", "check", "--set", "a"],
         &["demo", "--seconds", "0"],
         &["maintenance"],
+        &["metrics"],
         &["maintenance", "on"],
         &["maintenance", "off", "--yes"],
         &["maintenance", "on", "--reason", "r"],
@@ -148,6 +150,7 @@ fn help_and_version_are_not_errors() {
         &["maintenance", "--help"],
         &["maintenance", "on", "--help"],
         &["maintenance", "schedule", "add", "--help"],
+        &["metrics", "reference", "--help"],
         &["roll", "--help"],
         &["roll", "plan", "--help"],
     ] {
