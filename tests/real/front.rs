@@ -45,6 +45,23 @@ pub(crate) struct Front {
     watcher: Option<Watcher>,
 }
 
+/// A command of Leeward's that goes on. Ends when dropped.
+pub(crate) struct Begun(Child);
+
+impl Begun {
+    /// Its exit code once it has ended.
+    pub(crate) fn exited(&mut self) -> Option<i32> {
+        self.0.try_wait().unwrap().map(|status| status.code().unwrap_or(-1))
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 struct Leeward {
     process: Supervised,
     spec: Spec,
@@ -184,12 +201,12 @@ impl Front {
     }
 
     /// Begins a command of Leeward's that speaks to this one, and does not wait for its end; what it says goes to `output`. In the control arm nothing.
-    pub(crate) fn begin(&self, arguments: &[&str], output: &Path) -> Option<Child> {
+    pub(crate) fn begin(&self, arguments: &[&str], output: &Path) -> Option<Begun> {
         let leeward = self.leeward.as_ref()?;
         let file = std::fs::File::create(output).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_leeward"));
         command.args(arguments).args(["--admin", &leeward.admin]).stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file);
-        Some(command.spawn().unwrap())
+        Some(Begun(command.spawn().unwrap()))
     }
 
     /// Where Leeward logs to. In the control arm nowhere.
