@@ -197,7 +197,7 @@ impl Rolls {
             return;
         }
         for act in acts {
-            self.begin(act, census);
+            self.begin(act);
         }
         self.note_absence();
     }
@@ -220,14 +220,14 @@ impl Rolls {
         }
     }
 
-    fn begin(&mut self, act: Act, census: &Census) {
+    fn begin(&mut self, act: Act) {
         let Some(roll) = &self.roll else { return };
         let (maintenance, author) = (self.means.maintenance.clone(), Some(roll.author.clone()));
         let reason = format!("roll {}: {}", roll.id, roll.reason);
         let id = roll.id.clone();
         match act {
-            Act::Stop { node_id, command } => self.run_command(id, node_id, STOP, command, census),
-            Act::Start { node_id, command } => self.run_command(id, node_id, START, command, census),
+            Act::Stop { node_id, command } => self.run_command(id, node_id, STOP, command),
+            Act::Start { node_id, command } => self.run_command(id, node_id, START, command),
             Act::OpenWindow => self.act(async move {
                 // The gate has looked at what the preflight looks at, and a broker may be down when a window has to be opened again.
                 let request = OnRequest { reason, author, force: true, ..OnRequest::default() };
@@ -253,7 +253,7 @@ impl Rolls {
         self.work.spawn(async move { Done::Acted(act.await) });
     }
 
-    fn run_command(&mut self, roll: String, node_id: i32, verb: &'static str, command: String, census: &Census) {
+    fn run_command(&mut self, roll: String, node_id: i32, verb: &'static str, command: String) {
         // A roll that was resumed does not run beside itself.
         if matches!(&self.command, Some((of, same, Command::Runs)) if *of == node_id && *same == verb) {
             return;
@@ -261,7 +261,7 @@ impl Rolls {
         self.command = Some((node_id, verb, Command::Runs));
         tracing::info!(node_id, verb, command, "a roll runs a command");
         let directory = output_directory(&self.configs.borrow());
-        let address = census.brokers.get(&node_id).map(|broker| broker.address.clone());
+        let address = self.at_hand().and_then(|(_, leg)| leg.address.as_deref()?.parse().ok());
         let run = Run { node_id, verb, command, address, roll, directory };
         self.work.spawn(async move { Done::Ran(node_id, verb, run.go().await) });
     }

@@ -468,6 +468,37 @@ fn the_time_that_is_left_is_that_of_the_brokers_before() {
 }
 
 #[test]
+fn between_two_brokers_and_at_the_end_it_says_what_comes() {
+    let (mut world, mut roll) = (World::new(3, 2), roll(&[1, 2, 3], settings()));
+    let mut said = Vec::new();
+    while roll.state == State::Running {
+        said.push(roll.progress(world.now).sentence);
+        world.look(&mut roll);
+    }
+    for sentence in ["0 of 3 brokers done; the next one is to come", "3 of 3 brokers done; it ends"] {
+        assert!(said.iter().any(|other| other == sentence), "{sentence}: {said:#?}");
+    }
+}
+
+#[test]
+fn where_a_broker_is_that_went_is_known_also_after_a_crash() {
+    let (mut world, mut roll) = (World::new(3, 0), roll(&[1, 2], settings()));
+    while roll.legs[0].step != Step::Starting {
+        world.look(&mut roll);
+    }
+    roll = serde_json::from_str(&serde_json::to_string(&roll).unwrap()).unwrap();
+    world.now += TICK;
+    roll.recover(world.now);
+    // Nobody tells the Leeward that was started again of a broker that is away.
+    let mut census = world.census();
+    census.brokers.remove(&1);
+    let facts = Facts { census: Some((&census, world.now)), drains: &world, is_window_open: true, command: &Command::NotRun, was_away: false };
+    assert_eq!(roll.advance(&facts, world.now), [Act::Start { node_id: 1, command: "start".to_owned() }]);
+    assert_eq!(roll.legs[0].address.as_deref(), Some("b1:9092"));
+    assert_eq!(roll.legs[0].waits_for.as_deref(), Some("broker 1 (b1:9092) does not answer yet, or is not in the metadata"));
+}
+
+#[test]
 fn brokers_go_by_node_id_by_rack_or_as_asked_and_the_controller_last() {
     let mut world = World::new(4, 0);
     world.controller = Some(2);
