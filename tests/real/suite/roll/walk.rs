@@ -98,10 +98,7 @@ impl Walk {
             match asked.verb {
                 Verb::Stop => {
                     stops += 1;
-                    if self.crashes && stops == 1 {
-                        crash(stage, front);
-                    }
-                    self.stop(stage, asked, &mut idle);
+                    self.stop(stage, front, asked, (self.crashes && stops == 1, &mut idle));
                 }
                 Verb::Start => {
                     starts += 1;
@@ -117,13 +114,17 @@ impl Walk {
         (told, idle)
     }
 
-    fn stop(&self, stage: &mut Stage, asked: Asked, idle: &mut BTreeMap<i32, Requests>) {
+    fn stop(&self, stage: &mut Stage, front: &mut Front, asked: Asked, (crashes, idle): (bool, &mut BTreeMap<i32, Requests>)) {
         let id = asked.node_id;
         // A command that is run again finds it done.
         if stage.cluster.is_running(id) {
             stage.cluster.now_in_sync().unwrap_or_else(|reason| panic!("broker {id} is to stop, but {reason}"));
             if self.listens {
                 idle.insert(id, listen(&stage.cluster, id, LISTEN));
+            }
+            if crashes {
+                crash(stage, front);
+                assert_waits_for_its_stop(front, id);
             }
             stage.down(id, Blow::Term);
         }
@@ -175,6 +176,16 @@ fn crash(stage: &Stage, front: &mut Front) {
     stage.say("Leeward: Kill");
     front.crash(&stage.cluster);
     stage.say("Leeward is ready again");
+}
+
+/// A Leeward that was started again takes no broker for stopped that it has not reached yet: for several readings of the cluster.
+fn assert_waits_for_its_stop(front: &Front, id: i32) {
+    let end = Instant::now() + Duration::from_secs(4);
+    while Instant::now() < end {
+        let roll = json(front, &["roll", "status", "-o", "json"]);
+        let leg = roll["brokers"].as_array().unwrap().iter().find(|leg| leg["broker"] == id).unwrap();
+        assert_eq!(leg["step"], "stopping", "broker {id} was not stopped yet: {roll:#}");
+    }
 }
 
 /// No window is open, and no drain is left.
