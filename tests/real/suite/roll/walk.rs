@@ -19,6 +19,8 @@ const LISTEN: Duration = Duration::from_secs(2);
 
 /// How a roll goes.
 pub(super) struct Walk {
+    /// Which brokers go; by default all.
+    pub(super) brokers: Vec<i32>,
     /// What brokers are started on, with these changes to their properties; by default what they were.
     pub(super) on: Option<(&'static Release, BTreeMap<String, String>)>,
     pub(super) guarantee: &'static str,
@@ -30,7 +32,7 @@ pub(super) struct Walk {
 
 impl Default for Walk {
     fn default() -> Self {
-        Self { on: None, guarantee: "strict", listens: false, crashes: false }
+        Self { brokers: Vec::new(), on: None, guarantee: "strict", listens: false, crashes: false }
     }
 }
 
@@ -49,7 +51,7 @@ pub(super) struct Walked {
 impl Walk {
     /// Panics unless it comes to its end, with everything as it was before.
     pub(super) fn go(&self, stage: &mut Stage, front: &mut Front) -> Walked {
-        let ids = stage.cluster.node_ids();
+        let ids = if self.brokers.is_empty() { stage.cluster.node_ids() } else { self.brokers.clone() };
         let before = until("every preferred leader leads", SETTLED_LIMIT, || {
             let now = stage.cluster.assignment()?;
             if now.values().all(|(replicas, leader)| replicas[0] == *leader) { Ok(now) } else { Err("not yet".to_owned()) }
@@ -58,10 +60,11 @@ impl Walk {
         let manager = Manager::new(&stage.cluster);
         let begun = Instant::now();
         self.start(&manager, front);
-        let (told, idle) = self.manage(&manager, stage, front);
+        let (told, idle, stopped) = self.manage(&manager, stage, front);
         let took = begun.elapsed();
-        for id in &ids {
-            assert!(stage.cluster.is_running(*id), "broker {id} is down");
+        assert_eq!(stopped, ids.iter().map(|id| (*id, 1)).collect(), "how often each broker was stopped");
+        for id in stage.cluster.node_ids() {
+            assert!(stage.cluster.is_running(id), "broker {id} is down");
         }
         assert_whole(front);
         until("every order and leader as before", SETTLED_LIMIT, || {
@@ -76,16 +79,21 @@ impl Walk {
     fn start(&self, manager: &Manager, front: &Front) {
         let (stop, start) = (manager.command(Verb::Stop), manager.command(Verb::Start));
         let fixed = ["roll", "start", "--reason", "patches", "--author", "tests", "--checks", "2", "--every", "500ms", "--yes"];
-        front.command(&[&fixed[..], &["--step-timeout", LIMIT, "--guarantee", self.guarantee, "--stop-cmd", &stop, "--start-cmd", &start]].concat()).unwrap();
+        let ids: Vec<String> = self.brokers.iter().map(i32::to_string).collect();
+        let ids = ids.join(",");
+        let brokers: &[&str] = if ids.is_empty() { &[] } else { &["--brokers", &ids] };
+        let more = ["--step-timeout", LIMIT, "--guarantee", self.guarantee, "--stop-cmd", &stop, "--start-cmd", &start];
+        front.command(&[&fixed[..], &more, brokers].concat()).unwrap();
     }
 
-    /// Does what the commands ask for until the roll is over; gives what the command that waited for that said, and what drained brokers were asked.
-    fn manage(&self, manager: &Manager, stage: &mut Stage, front: &mut Front) -> (String, BTreeMap<i32, Requests>) {
+    /// Does what the commands ask for until the roll is over; gives what the command that waited for that said, what drained brokers were
+    /// asked, and how often each broker was stopped.
+    fn manage(&self, manager: &Manager, stage: &mut Stage, front: &mut Front) -> (String, BTreeMap<i32, Requests>, BTreeMap<i32, u32>) {
         /// A command waits as long for somebody to look.
         const LOOK: Duration = Duration::from_millis(20);
         let output = stage.cluster.log_path("roll-status.log");
         let mut waiting = front.begin(&["roll", "status", "--wait", "--timeout", "10m"], &output).unwrap();
-        let (mut idle, mut stops, mut starts) = (BTreeMap::new(), 0, 0);
+        let (mut idle, mut stopped, mut stops, mut starts) = (BTreeMap::new(), BTreeMap::new(), 0, 0);
         let code = loop {
             if let Some(code) = waiting.exited() {
                 break code;
@@ -98,6 +106,9 @@ impl Walk {
             match asked.verb {
                 Verb::Stop => {
                     stops += 1;
+                    if stage.cluster.is_running(asked.node_id) {
+                        *stopped.entry(asked.node_id).or_default() += 1;
+                    }
                     self.stop(stage, front, asked, (self.crashes && stops == 1, &mut idle));
                 }
                 Verb::Start => {
@@ -111,7 +122,7 @@ impl Walk {
         };
         let told = std::fs::read_to_string(&output).unwrap();
         assert_eq!(code, 0, "leeward roll status --wait said:\n{told}");
-        (told, idle)
+        (told, idle, stopped)
     }
 
     fn stop(&self, stage: &mut Stage, front: &mut Front, asked: Asked, (crashes, idle): (bool, &mut BTreeMap<i32, Requests>)) {
