@@ -160,7 +160,7 @@ impl Rolls {
                 match outcome {
                     Ok(window) => {
                         if let (Some(id), Some(roll)) = (window, &mut self.roll) {
-                            roll.window_opened(&id);
+                            roll.window_opened(&id, now());
                             self.save(None).await;
                         }
                     }
@@ -355,6 +355,7 @@ impl Rolls {
             settings,
             window: None,
             known: census.brokers.values().map(|broker| broker.address.to_string()).collect(),
+            window_since: 0,
             legs: order.into_iter().map(Leg::new).collect(),
             state: State::Running,
             is_ending: false,

@@ -33,6 +33,10 @@ use super::gate::{Guarantee, may_stop};
 use super::resume::may_continue;
 use crate::guard::time::Millis;
 
+/// Milliseconds for which nothing moves after a window was opened. What was sent before has no number, so a resend of it could be stored twice: it has so long to be
+/// answered, several times what acks=all takes on a busy cluster.
+const WINDOW_SETTLES: Millis = 5_000;
+
 /// One walk over the brokers of a cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -48,6 +52,9 @@ pub struct Roll {
     /// Where every broker of the cluster was when it began (`host:port`): a Leeward that is started again while one is down finds the cluster by the others.
     #[serde(default)]
     pub known: Vec<String>,
+    /// When it opened that.
+    #[serde(default)]
+    pub window_since: Millis,
     /// In the order in which they go, except that the active controller goes last.
     pub legs: Vec<Leg>,
     pub state: State,
@@ -260,6 +267,9 @@ impl Roll {
             acts.push(Act::OpenWindow);
             return acts;
         }
+        if self.settings.opens_window && now.saturating_sub(self.window_since) < WINDOW_SETTLES {
+            return acts;
+        }
         let Some((census, read_at)) = facts.census else { return acts };
         let Some(at) = self.at_hand().or_else(|| self.next_leg(census)) else { return acts };
         if let Some(leg) = self.legs.get_mut(at) {
@@ -304,8 +314,8 @@ impl Roll {
     }
 
     /// The window that it asked for is open.
-    pub fn window_opened(&mut self, id: &str) {
-        self.window = Some(id.to_owned());
+    pub fn window_opened(&mut self, id: &str, now: Millis) {
+        (self.window, self.window_since) = (Some(id.to_owned()), now);
     }
 
     /// What it asked for could not be done.

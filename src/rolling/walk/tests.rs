@@ -39,6 +39,7 @@ fn roll(order: &[i32], settings: Settings) -> Roll {
         ended: None,
         settings,
         window: None,
+        window_since: 0,
         known: Vec::new(),
         legs,
         state: State::Running,
@@ -134,7 +135,7 @@ impl World {
             Act::OpenWindow => {
                 self.windows += 1;
                 self.window = Some(format!("w{}", self.windows));
-                roll.window_opened(self.window.as_deref().unwrap());
+                roll.window_opened(self.window.as_deref().unwrap(), self.now);
             }
             Act::CloseWindow(id) => assert_eq!(self.window.take(), Some(id)),
             Act::Drain(node) => {
@@ -446,6 +447,20 @@ fn a_window_that_ends_meanwhile_is_opened_again_before_anything_else() {
     assert_eq!(world.done.last(), Some(&Act::OpenWindow));
     world.run(&mut roll, 1_000);
     assert_eq!((&roll.state, world.window), (&State::Done, None));
+}
+
+#[test]
+fn what_was_sent_before_the_window_has_time_to_be_answered() {
+    let (mut world, mut roll) = (World::new(3, 1), roll(&[1], settings()));
+    while world.window.is_none() {
+        world.look(&mut roll);
+    }
+    let opened = world.now;
+    while !world.done.contains(&Act::Drain(1)) {
+        assert_eq!(world.done, [Act::OpenWindow]);
+        world.look(&mut roll);
+    }
+    assert!(world.now - opened >= WINDOW_SETTLES, "{} ms", world.now - opened);
 }
 
 #[test]
