@@ -4,6 +4,7 @@
 //!
 //! **Invariant: written down first.** Whatever a roll does next is on the disk before it is done.
 
+mod absence;
 pub mod api;
 mod commands;
 mod task;

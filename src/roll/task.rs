@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::absence::Absence;
 use super::api::{AbortRequest, PauseRequest, ResumeRequest, RollAnswer, StartRequest};
 use super::commands::Run;
 use super::{Means, Order, Reply, now, output_directory, views};
@@ -45,8 +46,7 @@ pub struct Rolls {
     next_look: Instant,
     /// The last command that was run.
     command: Option<(i32, &'static str, Command)>,
-    /// The step, and of which leg, in which its broker was seen to be away.
-    away_in: Option<(usize, Step)>,
+    absence: Absence,
 }
 
 /// Something that was begun is over.
@@ -82,7 +82,7 @@ impl Rolls {
         let roll = Option::clone(&shown.load());
         let (work, next_look) = (JoinSet::new(), Instant::now());
         let configs = means.maintenance.configs();
-        Rolls { means, configs, inbox, shown, roll, work, is_reading: false, acting: 0, next_look, command: None, away_in: None }
+        Rolls { means, configs, inbox, shown, roll, work, is_reading: false, acting: 0, next_look, command: None, absence: Absence::default() }
     }
 
     /// Goes on until nobody holds a handle any more.
@@ -116,12 +116,12 @@ impl Rolls {
         self.work.spawn(async move { Done::Read(cluster.census().await, read_at) });
     }
 
-    /// The connection that Leeward keeps to each broker ends with it at once, also when it is back before the next reading.
     fn note_absence(&mut self) {
         let Some((at, leg)) = self.at_hand() else { return };
-        let is_away = self.means.view.borrow().brokers.get(&leg.node_id).is_some_and(|broker| !broker.reachable);
-        if is_away {
-            self.away_in = Some((at, leg.step));
+        let (step, node_id) = (leg.step, leg.node_id);
+        let is_reachable = self.means.view.borrow().brokers.get(&node_id).map(|broker| broker.reachable);
+        if let Some(is_reachable) = is_reachable {
+            self.absence.note((at, step), node_id, is_reachable);
         }
     }
 
@@ -160,7 +160,7 @@ impl Rolls {
                 match outcome {
                     Ok(window) => {
                         if let (Some(id), Some(roll)) = (window, &mut self.roll) {
-                            roll.window_opened(&id);
+                            roll.window_opened(&id, now());
                             self.save(None).await;
                         }
                     }
@@ -183,7 +183,7 @@ impl Rolls {
         let is_window_open = self.is_window_open();
         let (at, step) = self.at_hand().map_or((usize::MAX, Step::Waiting), |(at, leg)| (at, leg.step));
         let command = self.command_at_hand();
-        let was_away = self.away_in == Some((at, step));
+        let was_away = self.absence.was_in(at, step);
         let Some(roll) = &mut self.roll else { return };
         let before = roll.clone();
         let drains = OfMaintenance(&self.means.maintenance);
@@ -197,7 +197,7 @@ impl Rolls {
             return;
         }
         for act in acts {
-            self.begin(act, census);
+            self.begin(act);
         }
         self.note_absence();
     }
@@ -220,14 +220,14 @@ impl Rolls {
         }
     }
 
-    fn begin(&mut self, act: Act, census: &Census) {
+    fn begin(&mut self, act: Act) {
         let Some(roll) = &self.roll else { return };
         let (maintenance, author) = (self.means.maintenance.clone(), Some(roll.author.clone()));
         let reason = format!("roll {}: {}", roll.id, roll.reason);
         let id = roll.id.clone();
         match act {
-            Act::Stop { node_id, command } => self.run_command(id, node_id, STOP, command, census),
-            Act::Start { node_id, command } => self.run_command(id, node_id, START, command, census),
+            Act::Stop { node_id, command } => self.run_command(id, node_id, STOP, command),
+            Act::Start { node_id, command } => self.run_command(id, node_id, START, command),
             Act::OpenWindow => self.act(async move {
                 // The gate has looked at what the preflight looks at, and a broker may be down when a window has to be opened again.
                 let request = OnRequest { reason, author, force: true, ..OnRequest::default() };
@@ -253,7 +253,7 @@ impl Rolls {
         self.work.spawn(async move { Done::Acted(act.await) });
     }
 
-    fn run_command(&mut self, roll: String, node_id: i32, verb: &'static str, command: String, census: &Census) {
+    fn run_command(&mut self, roll: String, node_id: i32, verb: &'static str, command: String) {
         // A roll that was resumed does not run beside itself.
         if matches!(&self.command, Some((of, same, Command::Runs)) if *of == node_id && *same == verb) {
             return;
@@ -261,7 +261,7 @@ impl Rolls {
         self.command = Some((node_id, verb, Command::Runs));
         tracing::info!(node_id, verb, command, "a roll runs a command");
         let directory = output_directory(&self.configs.borrow());
-        let address = census.brokers.get(&node_id).map(|broker| broker.address.clone());
+        let address = self.at_hand().and_then(|(_, leg)| leg.address.as_deref()?.parse().ok());
         let run = Run { node_id, verb, command, address, roll, directory };
         self.work.spawn(async move { Done::Ran(node_id, verb, run.go().await) });
     }
@@ -355,6 +355,7 @@ impl Rolls {
             settings,
             window: None,
             known: census.brokers.values().map(|broker| broker.address.to_string()).collect(),
+            window_since: 0,
             legs: order.into_iter().map(Leg::new).collect(),
             state: State::Running,
             is_ending: false,
@@ -365,7 +366,8 @@ impl Rolls {
         }
         let told = Happening { who: request.author, what: "roll begun", why, before: None, after: Some(brief(&roll)), result: "done".to_owned() };
         self.means.maintenance.save_roll(roll.clone(), Some(told)).await?;
-        (self.roll, self.command, self.away_in) = (Some(roll), None, None);
+        (self.roll, self.command) = (Some(roll), None);
+        self.absence.forget();
         self.next_look = Instant::now();
         self.shown.store(Arc::new(self.roll.clone()));
         Ok(answer)

@@ -33,6 +33,10 @@ use super::gate::{Guarantee, may_stop};
 use super::resume::may_continue;
 use crate::guard::time::Millis;
 
+/// Milliseconds for which nothing moves after a window was opened. What was sent before has no number, so a resend of it could be stored twice: it has so long to be
+/// answered, several times what acks=all takes on a busy cluster.
+const WINDOW_SETTLES: Millis = 5_000;
+
 /// One walk over the brokers of a cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -48,6 +52,9 @@ pub struct Roll {
     /// Where every broker of the cluster was when it began (`host:port`): a Leeward that is started again while one is down finds the cluster by the others.
     #[serde(default)]
     pub known: Vec<String>,
+    /// When it opened that.
+    #[serde(default)]
+    pub window_since: Millis,
     /// In the order in which they go, except that the active controller goes last.
     pub legs: Vec<Leg>,
     pub state: State,
@@ -95,6 +102,9 @@ pub struct Leg {
     pub next_check: Millis,
     /// For what it waits, in a sentence.
     pub waits_for: Option<String>,
+    /// HOST:PORT, as the metadata last had it: a Leeward that is started while the broker is away learns it from nobody.
+    #[serde(default)]
+    pub address: Option<String>,
 }
 
 /// Where a broker stands.
@@ -196,12 +206,31 @@ impl Step {
 
 impl Leg {
     pub fn new(node_id: i32) -> Self {
-        Leg { node_id, step: Step::Waiting, since: 0, begun: None, ended: None, is_asked: false, restarted: None, greens: 0, next_check: 0, waits_for: None }
+        Leg {
+            node_id,
+            step: Step::Waiting,
+            since: 0,
+            begun: None,
+            ended: None,
+            is_asked: false,
+            restarted: None,
+            greens: 0,
+            next_check: 0,
+            waits_for: None,
+            address: None,
+        }
+    }
+
+    fn note_address(&mut self, census: &Census) {
+        if let Some(broker) = census.brokers.get(&self.node_id) {
+            self.address = Some(broker.address.to_string());
+        }
     }
 
     fn enter(&mut self, step: Step, now: Millis) {
-        let waits_for = None;
-        *self = Leg { step, since: now, is_asked: false, greens: 0, next_check: now, waits_for, begun: self.begun.or(Some(now)), ..*self };
+        (self.step, self.since, self.is_asked) = (step, now, false);
+        (self.greens, self.next_check, self.waits_for) = (0, now, None);
+        self.begun = self.begun.or(Some(now));
         match step {
             Step::Waiting => self.begun = None,
             Step::CatchingUp => self.restarted = self.restarted.or(Some(now)),
@@ -238,8 +267,14 @@ impl Roll {
             acts.push(Act::OpenWindow);
             return acts;
         }
+        if self.settings.opens_window && now.saturating_sub(self.window_since) < WINDOW_SETTLES {
+            return acts;
+        }
         let Some((census, read_at)) = facts.census else { return acts };
         let Some(at) = self.at_hand().or_else(|| self.next_leg(census)) else { return acts };
+        if let Some(leg) = self.legs.get_mut(at) {
+            leg.note_address(census);
+        }
         if self.legs.get(at).is_some_and(|leg| leg.since <= read_at) {
             self.step(at, census, facts, &mut acts, now);
         } else {
@@ -279,8 +314,8 @@ impl Roll {
     }
 
     /// The window that it asked for is open.
-    pub fn window_opened(&mut self, id: &str) {
-        self.window = Some(id.to_owned());
+    pub fn window_opened(&mut self, id: &str, now: Millis) {
+        (self.window, self.window_since) = (Some(id.to_owned()), now);
     }
 
     /// What it asked for could not be done.
@@ -457,7 +492,8 @@ fn look(leg: &mut Leg, settings: &Settings, is_ending: bool, census: &Census, fa
     let node_id = leg.node_id;
     let broker = census.brokers.get(&node_id);
     let is_up = broker.is_some_and(|broker| broker.is_reachable);
-    let where_it_is = || broker.map_or_else(String::new, |broker| format!(" ({})", broker.address));
+    let address = leg.address.clone();
+    let where_it_is = || address.as_ref().map_or_else(String::new, |address| format!(" ({address})"));
     match leg.step {
         Step::Waiting => Look::Next(if settings.drains { Step::Draining } else { Step::Gate }),
         Step::Draining => match facts.drains.phase(node_id) {

@@ -203,12 +203,37 @@ impl Cluster {
         self.rules.lock().unwrap().pids.insert(self.quorum.process.pid());
     }
 
+    /// SIGTERM for KRaft's controller, and then it starts on another release, on the same data. The brokers notice by themselves.
+    pub(crate) fn restart_controller_on(&mut self, release: &'static Release) {
+        assert_eq!(self.quorum.kind, Quorum::KRaft);
+        self.quorum.process.signal(Signal::Term);
+        self.quorum.process.await_exit(STOP_LIMIT);
+        let directory = self.data.path.join("quorum");
+        self.quorum.spec = node::java(release, &directory, "-Xmx256m").arg("kafka.Kafka").arg(directory.join("server.properties"));
+        self.quorum.launch(&self.logs);
+        self.rules.lock().unwrap().pids.insert(self.quorum.process.pid());
+    }
+
     /// Starts a stopped broker on another release and with other changes to its properties, on the same data.
     pub(crate) fn restart_on(&mut self, id: i32, release: &'static Release, changes: BTreeMap<String, String>) {
+        self.set_release(id, release, changes);
+        self.restart(id);
+    }
+
+    /// With what a broker starts the next time.
+    pub(crate) fn set_release(&mut self, id: i32, release: &'static Release, changes: BTreeMap<String, String>) {
         let node = self.nodes.get_mut(&id).unwrap();
         node.release = release;
         node.changes = changes;
-        self.restart(id);
+    }
+
+    pub(crate) fn is_running(&self, id: i32) -> bool {
+        self.nodes[&id].process.is_some()
+    }
+
+    /// Why not every replica is in sync, as one running broker or the other sees it now.
+    pub(crate) fn now_in_sync(&self) -> Result<(), String> {
+        self.running().into_iter().try_for_each(|id| in_sync(&self.metadata_of(id)?).map_err(|reason| format!("broker {id} sees {reason}")))
     }
 
     /// A broker that was not there before joins.

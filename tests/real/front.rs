@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::cluster::Cluster;
@@ -43,6 +43,23 @@ pub(crate) struct Front {
     bootstrap: String,
     leeward: Option<Leeward>,
     watcher: Option<Watcher>,
+}
+
+/// A command of Leeward's that goes on. Ends when dropped.
+pub(crate) struct Begun(Child);
+
+impl Begun {
+    /// Its exit code once it has ended.
+    pub(crate) fn exited(&mut self) -> Option<i32> {
+        self.0.try_wait().unwrap().map(|status| status.code().unwrap_or(-1))
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 struct Leeward {
@@ -181,6 +198,15 @@ impl Front {
         let output = Command::new(env!("CARGO_BIN_EXE_leeward")).args(arguments).args(["--admin", &leeward.admin]).stdin(Stdio::null()).output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Some((output.status.code(), text(&output.stdout), text(&output.stderr)))
+    }
+
+    /// Begins a command of Leeward's that speaks to this one, and does not wait for its end; what it says goes to `output`. In the control arm nothing.
+    pub(crate) fn begin(&self, arguments: &[&str], output: &Path) -> Option<Begun> {
+        let leeward = self.leeward.as_ref()?;
+        let file = std::fs::File::create(output).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_leeward"));
+        command.args(arguments).args(["--admin", &leeward.admin]).stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file);
+        Some(Begun(command.spawn().unwrap()))
     }
 
     /// Where Leeward logs to. In the control arm nowhere.

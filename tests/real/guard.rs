@@ -14,8 +14,8 @@ mod verdict;
 
 pub(crate) use self::account::{Read, Stored, Written, kinds};
 pub(crate) use self::journal::Journal;
-pub(crate) use self::load::{Duty, Row, Topic, prepare, rows};
-pub(crate) use self::play::{Play, play};
+pub(crate) use self::load::{Duty, Row, Topic, prepare, resending_rows, rows};
+pub(crate) use self::play::{Play, play, play_without_window};
 pub(crate) use self::programs::go_is_here;
 pub(crate) use self::stage::{Blow, Coordinator, Stage, log};
 pub(crate) use self::verdict::{Claim, judge};

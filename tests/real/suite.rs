@@ -11,6 +11,7 @@ mod guard_stories;
 mod join;
 mod mixed;
 mod rehearsal;
+mod roll;
 mod sasl;
 mod sasl_shelter;
 mod stored;

@@ -44,9 +44,14 @@ impl Operator {
     /// Nothing was changed, or not everything was asked: the brokers are too old, the account may not, nobody answers.
     pub async fn change(&self, moves: &[Move]) -> Result<Vec<NotChanged>, OperatorError> {
         let zookeeper = self.upstream.borrow().zookeeper.clone();
-        if !zookeeper.servers.is_empty() && !self.any().await?.offer.has(AlterPartitionReassignmentsRequest::KEY, 0) {
-            return zookeeper::change(&zookeeper, moves).await;
+        match self.change_by_request(moves).await {
+            // Of brokers that differ, during an upgrade, it is the controller that counts.
+            Err(OperatorError::TooOld { .. }) if !zookeeper.servers.is_empty() => zookeeper::change(&zookeeper, moves).await,
+            outcome => outcome,
         }
+    }
+
+    async fn change_by_request(&self, moves: &[Move]) -> Result<Vec<NotChanged>, OperatorError> {
         let reordered: Vec<Move> = moves.iter().filter(|one| one.reorders()).cloned().collect();
         let mut refused = if reordered.is_empty() { Vec::new() } else { self.reorder(&reordered).await? };
         let stays: BTreeSet<(String, i32)> = refused.iter().map(|one| (one.topic.clone(), one.partition)).collect();

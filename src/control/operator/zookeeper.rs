@@ -187,10 +187,16 @@ impl Writer {
 mod tests {
     use std::sync::Arc;
 
+    use kafka_protocol::messages::{AlterPartitionReassignmentsRequest, ElectLeadersRequest};
+    use kafka_protocol::protocol::Request;
     use tokio::net::TcpListener;
+    use tokio::sync::watch;
 
+    use super::super::Operator;
     use super::*;
-    use crate::config::HostPort;
+    use crate::cluster::{Broker, View};
+    use crate::config::{HostPort, Upstream};
+    use crate::protocol::versions::{Offer, VersionRange, encode_response};
 
     /// A server that answers each request with the next of these codes, and tells what it was asked: the kind and the body.
     async fn server(codes: &'static [i32]) -> (ZooKeeperAt, tokio::task::JoinHandle<Vec<(i32, String)>>) {
@@ -239,6 +245,38 @@ mod tests {
         assert!(change(&at, &moves()[1..]).await.unwrap().is_empty());
         let asked = asked.await.unwrap();
         assert!(asked[1].1.contains("/kafka/admin/preferred_replica_election") && asked[1].1.contains(r#"[{"partition":1,"topic":"t"}]"#));
+    }
+
+    /// A broker that answers ApiVersions alone, and offers these besides.
+    async fn broker(node_id: i32, keys: &'static [i16]) -> Broker {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let ranges = keys.iter().map(|api_key| VersionRange { api_key: *api_key, min: 0, max: 0 }).collect();
+        let offer = Offer { ranges, supported_features: Vec::new(), finalized_epoch: -1, finalized_features: Vec::new(), zk_migration_ready: false };
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let Ok(length) = stream.read_i32().await else { continue };
+                let mut request = vec![0; usize::try_from(length).unwrap()];
+                stream.read_exact(&mut request).await.unwrap();
+                let (version, id) = (i16::from_be_bytes([request[2], request[3]]), i32::from_be_bytes(*request[4..].first_chunk().unwrap()));
+                stream.write_all(&encode_response(&offer, version, id)).await.unwrap();
+            }
+        });
+        let upstream = HostPort { host: "127.0.0.1".to_owned(), port };
+        Broker { node_id, upstream, rack: None, virtual_port: 0, listed: true, is_forgotten: false, offer: None, reachable: true }
+    }
+
+    #[tokio::test]
+    async fn while_brokers_differ_it_is_the_controller_that_counts() {
+        let brokers = [broker(1, &[AlterPartitionReassignmentsRequest::KEY, ElectLeadersRequest::KEY]).await, broker(2, &[]).await];
+        let brokers = brokers.into_iter().map(|broker| (broker.node_id, broker)).collect();
+        let view = View { controller_id: Some(2), brokers, ..View::default() };
+        let (zookeeper, asked) = server(&[NO_NODE, 0]).await;
+        let (connect_timeout, refresh_interval) = (CONNECT_TIMEOUT, Duration::from_secs(10));
+        let upstream = Upstream { bootstrap: Vec::new(), connect_timeout, refresh_interval, sasl_plain: None, zookeeper };
+        let operator = Operator::new(watch::channel(Arc::new(view)).1, watch::channel(upstream).1);
+        assert!(operator.change(&moves()).await.unwrap().is_empty());
+        assert_eq!(asked.await.unwrap().iter().map(|(kind, _)| *kind).collect::<Vec<_>>(), [EXISTS, CREATE, CLOSE]);
     }
 
     #[tokio::test]

@@ -42,7 +42,8 @@ impl Roll {
                 let waits = leg.waits_for.as_deref().filter(|waits| !waits.is_empty()).map(|waits| format!(": {waits}")).unwrap_or_default();
                 format!("broker {} is {}{waits}", leg.node_id, leg.step.label())
             }
-            None => "no broker is at hand".to_owned(),
+            None if done == of => "it ends".to_owned(),
+            None => "the next one is to come".to_owned(),
         };
         match &self.state {
             State::Running if self.is_ending => format!("ending, {done} of {of} brokers done; {}", here()),

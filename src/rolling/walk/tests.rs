@@ -39,6 +39,7 @@ fn roll(order: &[i32], settings: Settings) -> Roll {
         ended: None,
         settings,
         window: None,
+        window_since: 0,
         known: Vec::new(),
         legs,
         state: State::Running,
@@ -134,7 +135,7 @@ impl World {
             Act::OpenWindow => {
                 self.windows += 1;
                 self.window = Some(format!("w{}", self.windows));
-                roll.window_opened(self.window.as_deref().unwrap());
+                roll.window_opened(self.window.as_deref().unwrap(), self.now);
             }
             Act::CloseWindow(id) => assert_eq!(self.window.take(), Some(id)),
             Act::Drain(node) => {
@@ -449,6 +450,20 @@ fn a_window_that_ends_meanwhile_is_opened_again_before_anything_else() {
 }
 
 #[test]
+fn what_was_sent_before_the_window_has_time_to_be_answered() {
+    let (mut world, mut roll) = (World::new(3, 1), roll(&[1], settings()));
+    while world.window.is_none() {
+        world.look(&mut roll);
+    }
+    let opened = world.now;
+    while !world.done.contains(&Act::Drain(1)) {
+        assert_eq!(world.done, [Act::OpenWindow]);
+        world.look(&mut roll);
+    }
+    assert!(world.now - opened >= WINDOW_SETTLES, "{} ms", world.now - opened);
+}
+
+#[test]
 fn the_time_that_is_left_is_that_of_the_brokers_before() {
     let (mut world, mut roll) = (World::new(3, 2), roll(&[1, 2, 3], settings()));
     assert_eq!(roll.progress(world.now).left, None);
@@ -465,6 +480,37 @@ fn the_time_that_is_left_is_that_of_the_brokers_before() {
         world.look(&mut roll);
     }
     assert_eq!(roll.progress(world.now).left, None);
+}
+
+#[test]
+fn between_two_brokers_and_at_the_end_it_says_what_comes() {
+    let (mut world, mut roll) = (World::new(3, 2), roll(&[1, 2, 3], settings()));
+    let mut said = Vec::new();
+    while roll.state == State::Running {
+        said.push(roll.progress(world.now).sentence);
+        world.look(&mut roll);
+    }
+    for sentence in ["0 of 3 brokers done; the next one is to come", "3 of 3 brokers done; it ends"] {
+        assert!(said.iter().any(|other| other == sentence), "{sentence}: {said:#?}");
+    }
+}
+
+#[test]
+fn where_a_broker_is_that_went_is_known_also_after_a_crash() {
+    let (mut world, mut roll) = (World::new(3, 0), roll(&[1, 2], settings()));
+    while roll.legs[0].step != Step::Starting {
+        world.look(&mut roll);
+    }
+    roll = serde_json::from_str(&serde_json::to_string(&roll).unwrap()).unwrap();
+    world.now += TICK;
+    roll.recover(world.now);
+    // Nobody tells the Leeward that was started again of a broker that is away.
+    let mut census = world.census();
+    census.brokers.remove(&1);
+    let facts = Facts { census: Some((&census, world.now)), drains: &world, is_window_open: true, command: &Command::NotRun, was_away: false };
+    assert_eq!(roll.advance(&facts, world.now), [Act::Start { node_id: 1, command: "start".to_owned() }]);
+    assert_eq!(roll.legs[0].address.as_deref(), Some("b1:9092"));
+    assert_eq!(roll.legs[0].waits_for.as_deref(), Some("broker 1 (b1:9092) does not answer yet, or is not in the metadata"));
 }
 
 #[test]

@@ -67,6 +67,10 @@ pub(super) fn start(row: &Row, bootstrap: &str, topics: &[String], journal: &Pat
             config.set("acks", acks).set("message.send.max.retries", "0").set("linger.ms", "50");
             spawn(move || produce(&config, &writer, &name, &topics[0], rate, &stop))
         }
+        Duty::Resend { rate } => {
+            config.set("enable.idempotence", "true").set("linger.ms", "50");
+            spawn(move || produce(&config, &writer, &name, &topics[0], rate, &stop))
+        }
         Duty::Read { protocol } => {
             config.set("group.id", &name).set("auto.offset.reset", "earliest").set("group.protocol", protocol);
             spawn(move || read(&config, &writer, &topics, &stop))

@@ -38,6 +38,8 @@ pub(crate) enum Library {
 pub(crate) enum Duty {
     /// Sends without retries of its own.
     Produce { acks: &'static str, rate: u32 },
+    /// Sends with idempotence, and again by itself: as an application does that wants no loss.
+    Resend { rate: u32 },
     /// Sends transactions of `chunk` records.
     Transact { rate: u32, chunk: u32 },
     /// Reads all as the only member of a group of this protocol.
@@ -109,6 +111,12 @@ pub(crate) fn rows(release: &Release) -> Vec<Row> {
     }
     rows.retain(|row| row.library != Library::Sarama || programs::go_is_here());
     rows
+}
+
+/// Producers that send again by themselves: what they do not see they need not see either when Leeward itself is gone for a moment.
+pub(crate) fn resending_rows() -> [Row; 2] {
+    let row = |name, library| Row { name, library, duty: Duty::Resend { rate: 100 }, topics: &[Topic::Load] };
+    [row("librdkafka-again", Library::Librdkafka), row("java-again", Library::Java)]
 }
 
 /// Fetches and compiles what the rows are made of.

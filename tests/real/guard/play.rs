@@ -33,15 +33,29 @@ pub(crate) struct Play<'a> {
 
 /// Plays it; `script` is what happens to the brokers. Leeward runs on, with its window open, in what is given back.
 pub(crate) fn play(stage: &mut Stage, play: &Play<'_>, script: impl FnOnce(&mut Stage)) -> (Outcome, Front) {
+    let open = |front: &Front| {
+        // It is refused while a broker does not answer, as one may not on a busy machine right after its start.
+        until("a window is open", WINDOW_LIMIT, || front.attempt_command(&["maintenance", "on", "--reason", play.label, "--for", "1h", "--yes"]).transpose());
+    };
+    perform(stage, play, open, |stage, _| script(stage))
+}
+
+/// As `play`, but no window is open unless `script`, which is given Leeward as well, sees to that.
+pub(crate) fn play_without_window(stage: &mut Stage, play: &Play<'_>, script: impl FnOnce(&mut Stage, &mut Front)) -> (Outcome, Front) {
+    perform(stage, play, |_| (), script)
+}
+
+fn perform(stage: &mut Stage, play: &Play<'_>, prepare: impl FnOnce(&Front), script: impl FnOnce(&mut Stage, &mut Front)) -> (Outcome, Front) {
     let &Play { arm, label, rows, settings } = play;
     stage.set_up(rows, label);
-    let front = front(stage, play, settings);
+    let mut front = front(stage, play, settings);
+    prepare(&front);
     let begun = Instant::now();
     let load = Load::start(label, rows, stage.clients, &stage.cluster, front.bootstrap(), label);
     load.await_started();
     stage.say(&format!("{label}: {} clients work", rows.len()));
     std::thread::sleep(WARM_UP);
-    script(stage);
+    script(stage, &mut front);
     let recovered = now();
     std::thread::sleep(REST);
     stage.say("writers end");
@@ -73,13 +87,10 @@ pub(crate) fn play(stage: &mut Stage, play: &Play<'_>, script: impl FnOnce(&mut 
     (outcome, front)
 }
 
-/// What the clients are given; through Leeward with a window open.
+/// What the clients are given.
 fn front(stage: &Stage, play: &Play<'_>, settings: &[&str]) -> Front {
     let state = format!("state.directory={}", stage.cluster.scrap().join(format!("state-{}", play.label)).display());
     let filter = std::env::var("LEEWARD_REAL_LOG").ok().map(|filter| format!("log.filter={filter}"));
     let settings: Vec<&str> = settings.iter().copied().chain([state.as_str()]).chain(filter.as_deref()).collect();
-    let front = Front::start_arm(play.arm, &stage.cluster, &stage.cluster.node_ids(), &format!("leeward-{}.log", play.label), &settings);
-    // It is refused while a broker does not answer, as one may not on a busy machine right after its start.
-    until("a window is open", WINDOW_LIMIT, || front.attempt_command(&["maintenance", "on", "--reason", play.label, "--for", "1h", "--yes"]).transpose());
-    front
+    Front::start_arm(play.arm, &stage.cluster, &stage.cluster.node_ids(), &format!("leeward-{}.log", play.label), &settings)
 }

@@ -75,6 +75,7 @@ fn producer_arguments(row: &Row, bootstrap: &str, topic: &str, files: Files<'_>)
 pub(super) fn java_argument(row: &Row, topics: &[String], label: &str, files: Files<'_>) -> String {
     let duty = match row.duty {
         Duty::Produce { acks, rate } => format!("task=produce;acks={acks};rate={rate};retries=0;enable.idempotence=false"),
+        Duty::Resend { rate } => format!("task=produce;acks=all;rate={rate};enable.idempotence=true"),
         Duty::Transact { rate, chunk } => format!("task=transact;rate={rate};chunk={chunk};transactional.id={}-{label}", row.name),
         // Clients before 3.7 know of no protocols.
         Duty::Read { protocol: "classic" } => format!("task=consume;group.id={}-{label}", row.name),

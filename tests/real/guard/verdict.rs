@@ -29,6 +29,8 @@ pub(crate) struct Outcome {
 pub(crate) enum Claim {
     /// Clients see nothing at all.
     Unnoticed,
+    /// Connections may end; beside that clients see nothing.
+    Reconnected,
     /// Clients may see errors; what they are told is true, and each one works on in the end without being restarted.
     Honest,
 }
@@ -60,6 +62,7 @@ impl Outcome {
             let Some(written) = &told.written else { continue };
             let acks = match told.row.duty {
                 Duty::Produce { acks, .. } => acks,
+                Duty::Resend { .. } => "all",
                 Duty::Transact { .. } | Duty::Read { .. } | Duty::Share => "tx",
             };
             let Written { sent, acknowledged, errors, unanswered, lost, duplicates, disorder, misplaced, stall, wait, wait_max, examples: _ } = written;
@@ -111,12 +114,12 @@ impl Told {
         if let Some(written) = &self.written {
             zero("without an answer", written.unanswered);
             // Who asks for no answer cannot be told of what could not be stored in time.
-            if claim == Claim::Unnoticed || !matches!(self.row.duty, Duty::Produce { acks: "0", .. }) {
+            if claim != Claim::Honest || !matches!(self.row.duty, Duty::Produce { acks: "0", .. }) {
                 zero("lost", written.lost);
             }
             zero("duplicates", written.duplicates);
             // A client that was told of an error reads metadata and goes on by another connection, while the one before may still have requests to be answered.
-            if claim == Claim::Unnoticed {
+            if claim != Claim::Honest {
                 zero("out of order", written.disorder);
             }
             zero("at another offset than told", written.misplaced);
@@ -124,7 +127,7 @@ impl Told {
         if let Some(read) = &self.read {
             zero("missed", read.missed);
         }
-        if claim == Claim::Unnoticed {
+        if claim != Claim::Honest {
             zero("errors", self.journal.failed.len() as u64);
             zero("exceptions", self.journal.exceptions.len() as u64);
         }
@@ -148,6 +151,7 @@ pub(crate) fn judge(steps: &mut Steps, outcome: &Outcome, claim: impl Fn(&Row, D
         let claim = claim(&told.row, outcome.outage);
         let what = match claim {
             Claim::Unnoticed => "saw nothing, and is told the truth",
+            Claim::Reconnected => "sees nothing but that connections end",
             Claim::Honest => "is told the truth, and works on",
         };
         steps.run(&format!("{}: {} {what}", outcome.label, told.row.name), || told.assert(claim, outcome.recovered));
