@@ -27,7 +27,7 @@ use std::time::{Instant, SystemTime};
 
 pub use nodes::NodeTotals;
 pub use process::ProcessFigures;
-pub use totals::Totals;
+pub use totals::{ApiTotals, Totals};
 pub use worker::{Refusal, Side, WorkerMetrics};
 
 use crate::cluster::View;
@@ -109,6 +109,18 @@ impl Telemetry {
         nodes::totals(self.shards.iter().map(|shard| &shard.nodes))
     }
 
+    /// Upper bounds of the buckets of latencies, in seconds, but the last bucket's, which has none.
+    pub fn bounds_seconds() -> Vec<f64> {
+        histogram::BOUNDS_NANOS.iter().map(|nanos| std::time::Duration::from_nanos(*nanos).as_secs_f64()).collect()
+    }
+
+    /// What the guard kept from clients, and what it did not, since the start.
+    pub fn sheltered(&self) -> Sheltered {
+        let totals = self.ledger.totals();
+        let sum = |count: fn(&ledger::Figures) -> u64| totals.apis.iter().map(count).sum();
+        Sheltered { absorbed: sum(|figures| figures.absorbed_in_all()), reached: sum(|figures| figures.reached.sum()) }
+    }
+
     /// A new picture of the cluster was published.
     pub fn view_published(&self, view: &View) {
         let reachable = view.brokers.values().map(|broker| (broker.node_id, broker.reachable)).collect();
@@ -184,6 +196,14 @@ impl Telemetry {
             windows_open: self.windows_open.load(Ordering::Relaxed),
         }
     }
+}
+
+/// Errors that clients did not see, and those that they did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sheltered {
+    /// Error codes and lost connections.
+    pub absorbed: u64,
+    pub reached: u64,
 }
 
 #[derive(Debug, Clone, Default)]
