@@ -145,7 +145,9 @@ fn named<'a>(tokens: &'a [Token], given: &[u8]) -> Option<&'a Token> {
 /// Whether a request was meant for this endpoint: a page whose name was made to lead here (DNS rebinding) still has its own name as the Host.
 /// Programs that send none are no browsers.
 fn is_ours(admin: &Admin, uri: &Uri, headers: &HeaderMap) -> bool {
-    hosts(uri, headers).map(without_port).all(|host| is_local_name(host) || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback() || ip == admin.listen.ip()))
+    hosts(uri, headers)
+        .map(without_port)
+        .all(|host| is_local_name(host) || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback() || ip == admin.listen.ip()))
 }
 
 /// Whether a browser sends this for a page that is not the endpoint's own. A page in an operator's browser can send a POST to this machine's ports,

@@ -70,7 +70,17 @@ fn the_page_of_this_very_address_may_send_commands_and_no_other() {
         assert_eq!(post(&locked, &[("host", host), ("origin", origin), ("authorization", &writer)]), Ok(Some("ops".to_owned())));
     }
     // Another port, name or scheme is another page; so is one that names nobody, or two.
-    for origin in ["http://localhost:3000", "http://localhost", "http://127.0.0.1:19000", "null", "", "http://", "file://", "ws://localhost:19000", "http://localhost:19000/"] {
+    for origin in [
+        "http://localhost:3000",
+        "http://localhost",
+        "http://127.0.0.1:19000",
+        "null",
+        "",
+        "http://",
+        "file://",
+        "ws://localhost:19000",
+        "http://localhost:19000/",
+    ] {
         assert_eq!(post(&open, &[("host", "localhost:19000"), ("origin", origin)]), Err(Denied::FromAPage), "{origin:?}");
         assert_eq!(post(&locked, &[("host", "localhost:19000"), ("origin", origin), ("authorization", &writer)]), Err(Denied::FromAPage), "{origin:?}");
     }

@@ -20,7 +20,9 @@ async fn the_page_is_served_with_nothing_from_elsewhere() {
     for (path, kind) in [("/", "text/html"), ("/page.css", "text/css"), ("/page.js", "text/javascript")] {
         let (code, head, body) = running.exchange(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n")).await;
         assert!(code == 200 && head.contains(&format!("content-type: {kind}; charset=utf-8\r\n")), "{path}: {head}");
-        for said in ["x-content-type-options: nosniff", "referrer-policy: no-referrer", "cache-control: no-store", "content-security-policy: default-src 'none'; "] {
+        for said in
+            ["x-content-type-options: nosniff", "referrer-policy: no-referrer", "cache-control: no-store", "content-security-policy: default-src 'none'; "]
+        {
             assert!(head.contains(said), "{path}: {said}: {head}");
         }
         let policy = head.lines().find(|line| line.starts_with("content-security-policy")).unwrap();
