@@ -4,6 +4,7 @@
 const byId = (id) => document.getElementById(id);
 const HISTORY = 300; // seconds that the chart shows
 const RATE_OVER = 10; // seconds over which rates and latencies are taken
+const SILENCE = 10_000; // ms without a picture, after which a connection is no more
 const SLOW_EVERY = 10_000; // ms between two readings of what is no part of the stream
 
 let token = sessionStorage.getItem("leeward-token");
@@ -124,20 +125,31 @@ async function send(path, body) {
 
 // One stream to its end. EventSource cannot send a token, so the events are taken apart here.
 async function stream() {
-  const answer = await fetch("/v1/events", { headers: headers(), cache: "no-store", redirect: "error" });
-  if (!answer.ok) throw await refusal(answer);
-  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = "";
-  for (;;) {
-    // A second without a picture is late, ten are a connection that is no more.
-    const late = new Promise((_, reject) => { const timer = setTimeout(() => reject(new Error("nothing came for 10 s")), 10_000); stream.calm = () => clearTimeout(timer); });
-    const { value, done } = await Promise.race([reader.read(), late]).finally(() => stream.calm());
-    if (done) return;
-    rest += value;
-    for (let end = rest.indexOf("\n\n"); end >= 0; end = rest.indexOf("\n\n")) {
-      take(rest.slice(0, end));
-      rest = rest.slice(end + 2);
+  const control = new AbortController();
+  let timer;
+  const calm = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => control.abort(), SILENCE);
+  };
+  calm();
+  try {
+    const answer = await fetch("/v1/events", { headers: headers(), cache: "no-store", redirect: "error", signal: control.signal });
+    if (!answer.ok) throw await refusal(answer);
+    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+    let rest = "";
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) return;
+      calm();
+      rest += value;
+      for (let end = rest.indexOf("\n\n"); end >= 0; end = rest.indexOf("\n\n")) {
+        take(rest.slice(0, end));
+        rest = rest.slice(end + 2);
+      }
     }
+  } finally {
+    clearTimeout(timer);
+    control.abort();
   }
 }
 
