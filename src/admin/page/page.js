@@ -288,10 +288,10 @@ function tiles({ status, drains }) {
     const state = stateOf(broker, drain, picture);
     const [head, where, load, drained, bar, button] = tile.children;
     tone(tile, TONES[state]);
-    put(head.children[0], `Broker ${broker.node_id}${status.cluster.controller_id === broker.node_id ? " (controller)" : ""}`);
+    put(head.children[0], `Broker ${broker.node_id}`);
     tone(head.children[1], TONES[state]);
     put(head.children[1], `${MARKS[TONES[state]]} ${state}`);
-    put(where, [broker.upstream, broker.rack && `rack ${broker.rack}`, picture?.release && `Kafka ${picture.release.text}`].filter(Boolean).join(" · "));
+    put(where, [broker.upstream, status.cluster.controller_id === broker.node_id && "controller", broker.rack && `rack ${broker.rack}`, picture?.release && `Kafka ${picture.release.text}`].filter(Boolean).join(" · "));
     put(load, picture ? `leads ${count(picture.leaders)} of ${plural(picture.replicas, "partition", "partitions")}${picture.out_of_sync ? `; not in sync with ${count(picture.out_of_sync)}` : ""}` : "");
     drained.hidden = !drain;
     put(drained, drain ? [drain.sentence, drain.problem].filter(Boolean).join(": ") : "");
@@ -510,11 +510,12 @@ async function carryOut(event) {
     news(what.done);
     slow();
   } catch (error) {
-    const text = error instanceof Unauthorized ? `${error.message}; load the page again to give another token` : `${error.message}. ${error.hint ?? "Nothing may have changed: look at the audit trail"}`;
+    const text = error instanceof Unauthorized ? `${error.message}; load the page again to give another token` : `${error.message}; ${error.hint?.replaceAll("--force", "the box below") ?? "whether anything has changed the audit trail tells"}`;
     byId("c-problem").hidden = false;
     put(byId("c-problem"), text);
     if (error.preflight) findings(byId("c-findings"), error.preflight.findings.filter((finding) => finding.level !== "ok"));
     byId("c-force-label").hidden = !(error.status === 409 && what.canForce);
+    byId("c-problem").scrollIntoView({ block: "nearest" });
   } finally {
     byId("c-yes").disabled = false;
   }
