@@ -8,10 +8,18 @@ use crate::admin::events::{ClusterEvent, STREAMS_MAX, Snapshot};
 use crate::admin::handlers::OPENAPI;
 
 /// The events of a stream: names and data.
-fn events(body: &str) -> Vec<(String, String)> {
-    // Chunks' lengths stand on lines of their own.
-    let lines = body.lines().filter(|line| line.starts_with("event: ") || line.starts_with("data: ")).collect::<Vec<_>>();
-    lines.chunks(2).map(|pair| (pair[0]["event: ".len()..].to_owned(), pair[1]["data: ".len()..].to_owned())).collect()
+fn events(chunks: &str) -> Vec<(String, String)> {
+    let (mut text, mut rest) = (String::new(), chunks);
+    while let Some((length, chunk)) = rest.split_once("\r\n") {
+        let length = usize::from_str_radix(length, 16).unwrap();
+        text += &chunk[..length];
+        rest = chunk[length..].strip_prefix("\r\n").unwrap();
+    }
+    let event = |event: &str| {
+        let (name, data) = event.strip_prefix("event: ").unwrap().split_once("\ndata: ").unwrap();
+        (name.to_owned(), data.to_owned())
+    };
+    text.split_terminator("\n\n").map(event).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
