@@ -8,9 +8,12 @@ mod browser;
 use std::io::Write;
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use browser::Browser;
 use leeward::sandbox::{Sandbox, SandboxConfig};
+use rdkafka::ClientConfig;
+use rdkafka::producer::{FutureProducer, FutureRecord};
 use serde_json::json;
 
 const WRITER: &str = "writer-0123456789";
@@ -19,6 +22,7 @@ const READER: &str = "reader-0123456789";
 struct Running {
     process: Child,
     admin: String,
+    bootstrap: String,
     _state: tempfile::TempDir,
 }
 
@@ -41,9 +45,9 @@ fn free_ports() -> u16 {
 impl Running {
     fn start(sandbox: &Sandbox) -> Self {
         let (first, state) = (free_ports(), tempfile::tempdir().unwrap());
-        let admin = format!("127.0.0.1:{}", first + PORTS - 1);
+        let (admin, bootstrap) = (format!("127.0.0.1:{}", first + PORTS - 1), format!("127.0.0.1:{first}"));
         let text = format!(
-            "upstream.bootstrap = [\"{}\"]\nlisten.bootstrap = \"127.0.0.1:{first}\"\nlisten.virtual_brokers.range = 6\nadmin.listen = \"{admin}\"\n\
+            "upstream.bootstrap = [\"{}\"]\nlisten.bootstrap = \"{bootstrap}\"\nlisten.virtual_brokers.range = 6\nadmin.listen = \"{admin}\"\n\
              state.directory = {:?}\n[admin.tokens]\nread_only = {{ scraper = \"{READER}\" }}\nread_write = {{ ops = \"{WRITER}\" }}\n",
             sandbox.brokers()[0].1,
             state.path().join("state").display().to_string()
@@ -51,7 +55,7 @@ impl Running {
         let path = state.path().join("leeward.toml");
         std::fs::File::create(&path).unwrap().write_all(text.as_bytes()).unwrap();
         let process = Command::new(env!("CARGO_BIN_EXE_leeward")).args(["run", "--config"]).arg(path).stderr(Stdio::null()).spawn().unwrap();
-        let running = Running { process, admin, _state: state };
+        let running = Running { process, admin, bootstrap, _state: state };
         running.tell(&["status", "--wait", "--timeout", "30"]);
         running
     }
@@ -62,6 +66,19 @@ impl Running {
         assert!(ran.status.success(), "{arguments:?}: {}{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
         String::from_utf8(ran.stdout).unwrap()
     }
+}
+
+/// Produces one record after another, until it is dropped.
+fn traffic(bootstrap: &str) -> tokio::task::JoinHandle<()> {
+    let producer: FutureProducer = ClientConfig::new().set("bootstrap.servers", bootstrap).set("linger.ms", "0").create().unwrap();
+    tokio::spawn(async move {
+        for number in 0_u64.. {
+            let (key, payload) = (number.to_string(), "cargo");
+            // What the page shows is looked at, not what the client is told.
+            let _ = producer.send(FutureRecord::to("orders").key(&key).payload(payload), Duration::from_secs(10)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
 }
 
 /// The state of a broker as its tile shows it.
@@ -130,6 +147,10 @@ async fn the_page_shows_what_is_and_does_what_the_keyboard_says() {
     }
     assert_eq!(browser.look("[location.href, sessionStorage.length, document.cookie]"), json!([url, 0, ""]));
 
+    let traffic = traffic(&running.bootstrap);
+    let row = "[...document.querySelectorAll('#apis tr')].find((row) => row.dataset.key === 'Produce')";
+    browser.until(&format!("parseFloat({row}?.children[1].textContent) > 1 && {row}.children[3].textContent.endsWith('s')"));
+
     // A window is opened and closed.
     command(&mut browser, "Open a window…", "kernel <b>patches</b>", "Enter");
     browser.until("document.querySelector('#windows')?.textContent.includes('w1: kernel <b>patches</b>, by token ops (operator)')");
@@ -159,9 +180,21 @@ async fn the_page_shows_what_is_and_does_what_the_keyboard_says() {
     browser.until(&tile(1, "drained"));
     command(&mut browser, "Pause the roll…", "lunch", "Enter");
     browser.until("document.querySelector('#roll-state').textContent === 'paused'");
+    assert_eq!(browser.look("document.activeElement.id"), "roll-resume", "the button that took the other's place");
     sandbox.stop(1).await.unwrap();
     browser.until(&tile(1, "down"));
+
+    // With one broker of three there is nobody who may take a record: what clients send is held, and told.
+    sandbox.kill(3).unwrap();
+    browser.until("/^[1-9]/.test(document.querySelector('#f-held').textContent) && document.querySelector('#c-held').getAttribute('d') !== ''");
+    browser.until(&tile(3, "down"));
+    browser.until("Number(document.querySelector('#f-absorbed').textContent.replaceAll(',', '')) > 0");
     looks_right(&mut browser, "roll");
+    sandbox.start_broker(3).await.unwrap();
+    browser.until(&tile(3, "serving"));
+    browser.until("document.querySelector('#f-held').textContent === '0'");
+    assert_eq!(browser.look("document.querySelector('#f-reached').textContent"), "0");
+    traffic.abort();
 
     // Where Leeward is gone, that is said.
     drop(running);

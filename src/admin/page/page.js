@@ -291,7 +291,7 @@ function tiles({ status, drains }) {
     put(head.children[0], `Broker ${broker.node_id}`);
     tone(head.children[1], TONES[state]);
     put(head.children[1], `${MARKS[TONES[state]]} ${state}`);
-    put(where, [broker.upstream, status.cluster.controller_id === broker.node_id && "controller", broker.rack && `rack ${broker.rack}`, picture?.release && `Kafka ${picture.release.text}`].filter(Boolean).join(" · "));
+    put(where, [broker.upstream, status.cluster.controller_id === broker.node_id && "controller", broker.rack && `rack ${broker.rack}`, picture?.release && picture.release.text !== "unknown" && `Kafka ${picture.release.text}`].filter(Boolean).join(" · "));
     put(load, picture ? `leads ${count(picture.leaders)} of ${plural(picture.replicas, "partition", "partitions")}${picture.out_of_sync ? `; not in sync with ${count(picture.out_of_sync)}` : ""}` : "");
     drained.hidden = !drain;
     put(drained, drain ? [drain.sentence, drain.problem].filter(Boolean).join(": ") : "");
@@ -323,6 +323,12 @@ function drainOrBack(node, does) {
   };
 }
 
+// Where the focus goes when what had it may be gone: the roll's two buttons take each other's place.
+function standIn(element) {
+  const isThere = (it) => it?.isConnected && it !== document.body && !it.hidden && it.checkVisibility();
+  return [element, byId("roll-resume"), byId("roll-pause")].slice(0, element?.id?.startsWith("roll-") ? 3 : 1).find(isThere) ?? byId("brokers");
+}
+
 const ROLL_TONES = { running: "good", paused: "warn", stuck: "bad", ending: "warn", aborted: "bad", done: "good" };
 
 function roll(now) {
@@ -336,12 +342,11 @@ function roll(now) {
   const problem = [now.problem, now.hint, ...now.left].filter(Boolean).join(" · ");
   byId("roll-problem").hidden = !problem;
   put(byId("roll-problem"), problem);
-  for (const [id, may] of [["roll-pause", now.state === "running"], ["roll-resume", ["paused", "stuck"].includes(now.state)]]) {
-    const [button, other] = [byId(id), byId(id === "roll-pause" ? "roll-resume" : "roll-pause")];
-    const hadFocus = document.activeElement === button && !may;
-    button.hidden = !may;
-    if (hadFocus) (other.hidden ? byId("brokers") : other).focus();
-  }
+  const [pause, resume] = [byId("roll-pause"), byId("roll-resume")];
+  const hadFocus = [pause, resume].find((button) => button === document.activeElement);
+  pause.hidden = now.state !== "running";
+  resume.hidden = !["paused", "stuck"].includes(now.state);
+  if (hadFocus?.hidden) standIn(hadFocus).focus();
   keyed(byId("roll-legs"), now.brokers, (leg) => leg.broker, () => {
     const row = make("li");
     row.append(make("strong"), make("span", "pill"), make("span", "grow quiet"));
@@ -369,8 +374,10 @@ function chart(snapshot) {
   const place = (index, value) => `${(HISTORY - points.length + index).toFixed(0)} ${(58 - (value / most) * 56).toFixed(1)}`;
   const line = (of) => points.map((point, index) => `${index ? "L" : "M"}${place(index, of(point))}`).join("");
   byId("c-absorbed").setAttribute("d", `${line((point) => point.absorbed)}V58H${HISTORY - points.length}Z`);
-  byId("c-held").setAttribute("d", line((point) => point.held));
-  byId("c-reached").setAttribute("d", line((point) => point.reached));
+  // A line of zeros would only cover the others.
+  const unlessNone = (of) => (points.some((point) => of(point) > 0) ? line(of) : "");
+  byId("c-held").setAttribute("d", unlessNone((point) => point.held));
+  byId("c-reached").setAttribute("d", unlessNone((point) => point.reached));
   const sum = (of) => points.reduce((all, point) => all + of(point) * point.seconds, 0);
   const span = points.reduce((all, point) => all + point.seconds, 0);
   const { episode } = snapshot;
@@ -392,6 +399,7 @@ function apis(snapshot) {
       own: less(api.own_time, before?.own_time),
     };
   });
+  byId("no-apis").hidden = snapshot.apis.length > 0;
   keyed(byId("apis"), rows, (row) => row.api, (row) => {
     const line = make("tr");
     const name = make("th", "", row.api);
@@ -524,8 +532,7 @@ async function carryOut(event) {
 byId("confirm").querySelector("form").addEventListener("submit", carryOut);
 byId("c-no").addEventListener("click", () => byId("confirm").close());
 byId("confirm").addEventListener("close", () => {
-  const opener = asked?.opener;
-  (opener?.isConnected && !opener.hidden ? opener : byId("brokers")).focus();
+  standIn(asked?.opener).focus();
 });
 byId("ask-token").addEventListener("cancel", (event) => event.preventDefault());
 byId("open-window").addEventListener("click", () => confirm({
