@@ -52,7 +52,7 @@ const UNREAD_BYTES_MAX: usize = 256 << 10;
 #[derive(Debug, Clone)]
 pub(super) struct Feed {
     places: Arc<Semaphore>,
-    latest: Arc<Mutex<Option<(Instant, Arc<str>)>>>,
+    latest: Arc<Mutex<Option<Picture>>>,
     cluster: Arc<Mutex<Reading>>,
 }
 
@@ -60,6 +60,13 @@ impl Default for Feed {
     fn default() -> Self {
         Feed { places: Arc::new(Semaphore::new(STREAMS_MAX)), latest: Arc::default(), cluster: Arc::default() }
     }
+}
+
+/// A snapshot, written.
+#[derive(Debug)]
+struct Picture {
+    made: Instant,
+    text: Arc<str>,
 }
 
 /// The last reading of the cluster.
@@ -153,11 +160,11 @@ impl Feed {
     /// The picture of this second.
     fn snapshot(&self, state: &AdminState) -> Arc<str> {
         let mut latest = lock(&self.latest);
-        if let Some((_, text)) = latest.as_ref().filter(|(made, _)| made.elapsed() < FRESH) {
-            return Arc::clone(text);
+        if let Some(picture) = latest.as_ref().filter(|picture| picture.made.elapsed() < FRESH) {
+            return Arc::clone(&picture.text);
         }
         let text: Arc<str> = written(&Snapshot::of(state)).into();
-        *latest = Some((Instant::now(), Arc::clone(&text)));
+        *latest = Some(Picture { made: Instant::now(), text: Arc::clone(&text) });
         text
     }
 
