@@ -194,8 +194,10 @@ async fn the_page_shows_what_is_and_does_what_the_keyboard_says() {
     sandbox.start_broker(3).await.unwrap();
     browser.until(&tile(3, "serving"));
     browser.until("document.querySelector('#f-held').textContent === '0'");
-    assert_eq!(browser.look("document.querySelector('#f-reached').textContent"), "0");
     traffic.abort();
+    // Whether an error got through with two of three brokers gone is the guard's affair; if one did, the page names its client.
+    browser.until("(document.querySelector('#f-reached').textContent !== '0') === (document.querySelector('#harmed').children.length > 0)");
+    browser.shot("after.png");
 
     // Where Leeward is gone, that is said.
     drop(running);
