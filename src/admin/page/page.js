@@ -355,8 +355,7 @@ function roll(now) {
     put(row.children[0], `Broker ${leg.broker}`);
     put(row.children[1], leg.step.replaceAll("_", " "));
     tone(row.children[1], leg.ended ? "good" : leg.begun ? "warn" : "wait");
-    const waits = leg.waits_for && `waits for ${leg.waits_for}`;
-    put(row.children[2], leg.took_seconds != null ? `took ${lasting(leg.took_seconds)}` : [waits, leg.seconds_in_step != null && `for ${lasting(leg.seconds_in_step)}`].filter(Boolean).join(", "));
+    put(row.children[2], leg.took_seconds != null ? `took ${lasting(leg.took_seconds)}` : [leg.waits_for, leg.seconds_in_step != null && `for ${lasting(leg.seconds_in_step)}`].filter(Boolean).join(", "));
   });
 }
 
