@@ -200,7 +200,11 @@ async fn read(state: &AdminState) -> ClusterEvent {
     let now = SystemTime::now();
     let at = rfc3339(now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, millis));
     match census {
-        Ok(census) => ClusterEvent { at, cluster: Some(ClusterPicture::of(&census, &state.maintenance.drains(), &state.telemetry.traffic(Instant::now()), now)), problem: None },
+        Ok(census) => ClusterEvent {
+            at,
+            cluster: Some(ClusterPicture::of(&census, &state.maintenance.drains(), &state.telemetry.traffic(Instant::now()), now)),
+            problem: None,
+        },
         Err(error) => ClusterEvent { at, cluster: None, problem: Some(format!("the cluster could not be read: {error}")) },
     }
 }

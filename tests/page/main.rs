@@ -1,7 +1,7 @@
 //! The page in a real browser, in front of the sandbox: what it shows, and that the keyboard alone does everything.
 //!
 //! Needs Chromium; without it the test says so and passes. `LEEWARD_PAGE=off` leaves it out; `LEEWARD_PAGE_SHOTS=DIRECTORY` keeps pictures to look at.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stderr, reason = "a test may panic, and says where; that it was left out is said")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic, and says where")]
 
 mod browser;
 
