@@ -5,6 +5,8 @@
 //! | `GET /livez` | 200 as long as the process answers |
 //! | `GET /readyz` | 200 or 503, with every check by name |
 //! | `GET /metrics` | OpenMetrics text |
+//! | `GET /`, `/page.css`, `/page.js` | the page for people, which asks all below |
+//! | `GET /v1/events` | [`events::Snapshot`] each second and [`events::ClusterEvent`] as often as it is read, as server-sent events |
 //! | `GET /v1/status` | [`status::Status`] |
 //! | `GET /v1/report?episode=last\|N` | [`report::Report`]: what the guard did in a maintenance window or a restart |
 //! | `GET /v1/report/episodes` | [`report::Episodes`] |
@@ -31,9 +33,11 @@ pub mod api;
 pub mod brokers;
 pub mod clients;
 mod drain;
+pub mod events;
 mod handlers;
 mod http;
 mod maintenance;
+mod page;
 pub mod readiness;
 mod rehearse;
 pub mod report;

@@ -49,7 +49,7 @@
 //! - **A window ends.** Every maintenance window has a moment at which it closes by itself ([`guard::windows`]).
 //! - **Saved before moved.** The order of a partition's replicas is on the disk before a drain asks for another one ([`rolling::drain`], [`maintenance`]).
 //! - **Written down first.** What an operator changes is in the audit file and in the state before it is in force ([`maintenance`]).
-//! - **No change by GET.** What only asks changes nothing, and on another address than loopback only the probes are answered without a token ([`admin`]).
+//! - **No change by GET.** What only asks changes nothing, and on another address than loopback only the probes and the page's files, which hold no data, are answered without a token ([`admin`]).
 //!
 //! # The path of a request
 //!

@@ -29,7 +29,7 @@ use std::time::{Instant, SystemTime};
 pub use nodes::NodeTotals;
 pub use process::ProcessFigures;
 pub use standing::Standing;
-pub use totals::Totals;
+pub use totals::{ApiTotals, Totals};
 pub use worker::{Refusal, Side, WorkerMetrics};
 
 use crate::cluster::View;
@@ -104,6 +104,18 @@ impl Telemetry {
 
     fn nodes(&self) -> BTreeMap<Option<i32>, NodeTotals> {
         nodes::totals(self.shards.iter().map(|shard| &shard.nodes))
+    }
+
+    /// Upper bounds of the buckets of latencies, in seconds, but the last bucket's, which has none.
+    pub fn bounds_seconds() -> Vec<f64> {
+        histogram::BOUNDS_NANOS.iter().map(|nanos| std::time::Duration::from_nanos(*nanos).as_secs_f64()).collect()
+    }
+
+    /// What the guard kept from clients, and what it did not, since the start.
+    pub fn sheltered(&self) -> Sheltered {
+        let totals = self.ledger.totals();
+        let sum = |count: fn(&ledger::Figures) -> u64| totals.apis.iter().map(count).sum();
+        Sheltered { absorbed: sum(|figures| figures.absorbed_in_all()), reached: sum(|figures| figures.reached.sum()) }
     }
 
     /// A new picture of the cluster was published.
@@ -181,6 +193,14 @@ impl Telemetry {
             windows_open: self.windows_open.load(Ordering::Relaxed),
         }
     }
+}
+
+/// Errors that clients did not see, and those that they did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sheltered {
+    /// Error codes and lost connections.
+    pub absorbed: u64,
+    pub reached: u64,
 }
 
 #[derive(Debug, Clone, Default)]

@@ -1,6 +1,6 @@
 //! Who may ask for what: the token of a request, and requests that a web page has a browser send.
 //!
-//! As soon as there is a token in the configuration, everything but the two probes asks for one. Without any the endpoint listens on loopback only
+//! As soon as there is a token in the configuration, everything but the two probes and the page's own files asks for one. Without any the endpoint listens on loopback only
 //! ([`crate::config`] holds that), where the machine's own rules say who may reach it; browsers on the machine are what remains to be kept away.
 
 use axum::extract::{Request, State};
@@ -11,10 +11,16 @@ use tracing::debug;
 
 use super::AdminState;
 use super::handlers::refuse;
+use super::{events, page};
 use crate::config::{Admin, Token, Tokens};
 
 /// What load balancers and service managers ask, who have no token.
-pub(super) const OPEN: [&str; 2] = ["/livez", "/readyz"];
+const PROBES: [&str; 2] = ["/livez", "/readyz"];
+
+/// Whether a path is answered without a token.
+pub(super) fn is_open(path: &str) -> bool {
+    PROBES.contains(&path) || page::FILES.contains(&path)
+}
 
 /// Who asks, as far as the endpoint knows. Every handler that changes something has its author signed by it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -67,7 +73,8 @@ impl Denied {
                 Some("Bearer realm=\"leeward\", error=\"insufficient_scope\""),
             ),
             Denied::FromAPage => {
-                (StatusCode::FORBIDDEN, "a web page may not send commands", "use the leeward command, or a request without an Origin header", None)
+                let hint = "use the leeward command, a request without an Origin header, or the page at this very address";
+                (StatusCode::FORBIDDEN, "a web page may not send commands", hint, None)
             }
             Denied::StrangeHost => (
                 StatusCode::FORBIDDEN,
@@ -101,16 +108,16 @@ pub(super) async fn admitted(State(state): State<AdminState>, mut request: Reque
 
 fn caller(admin: &Admin, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Caller, Denied> {
     let changes = !matches!(*method, Method::GET | Method::HEAD);
-    // A page in an operator's browser can send a POST to this machine's ports, and browsers then name the page; commands and scripts do not.
-    if changes && headers.contains_key(header::ORIGIN) {
+    if changes && is_from_another_page(uri, headers) {
         return Err(Denied::FromAPage);
     }
-    if !changes && OPEN.contains(&uri.path()) {
+    if !changes && is_open(uri.path()) {
         return Ok(Caller::default());
     }
     // Without a token on an address that needs one nobody gets in; the configuration forbids it.
     if admin.tokens.is_empty() && admin.listen.ip().is_loopback() {
-        return if changes && !is_ours(admin, uri, headers) { Err(Denied::StrangeHost) } else { Ok(Caller::default()) };
+        let is_guarded = changes || uri.path() == events::PATH;
+        return if is_guarded && !is_ours(admin, uri, headers) { Err(Denied::StrangeHost) } else { Ok(Caller::default()) };
     }
     let given = bearer(headers).ok_or(Denied::NoToken)?;
     let Tokens { read_only, read_write } = &admin.tokens;
@@ -138,9 +145,37 @@ fn named<'a>(tokens: &'a [Token], given: &[u8]) -> Option<&'a Token> {
 /// Whether a request was meant for this endpoint: a page whose name was made to lead here (DNS rebinding) still has its own name as the Host.
 /// Programs that send none are no browsers.
 fn is_ours(admin: &Admin, uri: &Uri, headers: &HeaderMap) -> bool {
+    hosts(uri, headers)
+        .map(without_port)
+        .all(|host| is_local_name(host) || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback() || ip == admin.listen.ip()))
+}
+
+/// Whether a browser sends this for a page that is not the endpoint's own. A page in an operator's browser can send a POST to this machine's ports,
+/// and browsers then name the page; commands and scripts do not. A page that has its own name lead here names itself and that name:
+/// what it may is then for [`is_ours`] to say, or for the token that it lacks.
+fn is_from_another_page(uri: &Uri, headers: &HeaderMap) -> bool {
+    if headers.get_all(SEC_FETCH_SITE).iter().any(|site| site != "same-origin") {
+        return true;
+    }
+    let is_own = |origin: &HeaderValue| {
+        let named = origin.to_str().ok().and_then(|origin| origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://")));
+        named.is_some_and(|named| hosts(uri, headers).next().is_some() && hosts(uri, headers).all(|host| host.eq_ignore_ascii_case(named)))
+    };
+    let mut origins = headers.get_all(header::ORIGIN).iter();
+    match (origins.next(), origins.next()) {
+        (None, _) => false,
+        (Some(origin), None) => !is_own(origin),
+        (Some(_), Some(_)) => true,
+    }
+}
+
+/// How a page stands to whom it sends something, as newer browsers say it.
+const SEC_FETCH_SITE: &str = "sec-fetch-site";
+
+/// Whom a request says that it is for, port included.
+fn hosts<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> impl Iterator<Item = &'a str> {
     let named = headers.get_all(header::HOST).iter().map(|host| host.to_str().unwrap_or_default());
-    let hosts = named.chain(uri.authority().map(|authority| authority.as_str()));
-    hosts.map(without_port).all(|host| is_local_name(host) || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback() || ip == admin.listen.ip()))
+    named.chain(uri.authority().map(|authority| authority.as_str()))
 }
 
 fn is_local_name(host: &str) -> bool {

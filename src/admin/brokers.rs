@@ -99,7 +99,7 @@ pub struct VoterPicture {
 }
 
 impl ClusterPicture {
-    fn of(census: &Census, drains: &Drains, traffic: &BTreeMap<Option<i32>, NodeTraffic>, at: SystemTime) -> Self {
+    pub(super) fn of(census: &Census, drains: &Drains, traffic: &BTreeMap<Option<i32>, NodeTraffic>, at: SystemTime) -> Self {
         let standings = roster(census, drains);
         let finalized = census.brokers.values().filter(|broker| broker.is_reachable).find_map(|broker| finalized(broker.offer.as_deref()?));
         ClusterPicture {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -13,12 +13,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::debug;
 
+use super::events::Ending;
+
 /// Connections at a time: a scraper, a few probes and people. One more waits in the kernel's queue.
 const CONNECTIONS_MAX: usize = 64;
 /// A request's headers must be there so long after the connection was accepted.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 /// A whole exchange, the answer's reading included. Commands have 10 s.
-const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(30);
 /// A request's headers; browsers send about one KiB.
 const HEADER_BYTES_MAX: usize = 16 << 10;
 /// After a failed `accept` (no descriptors): the next one waits, so that the error is not met in a tight loop.
@@ -27,6 +29,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Answers until `shutdown`; then lets running exchanges end. One request for each connection: a bound on connections is then one on
 /// everything, and an idle keep-alive connection holds no place.
 pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) {
+    let router = router.layer(Extension(Ending(shutdown.clone())));
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let exchanges = TaskTracker::new();
     loop {

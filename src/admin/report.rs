@@ -216,7 +216,7 @@ fn brokers(episode: &Episode) -> Vec<BrokerReport> {
 }
 
 impl EpisodeHead {
-    fn of(episode: &Episode, now: SystemTime) -> Self {
+    pub(super) fn of(episode: &Episode, now: SystemTime) -> Self {
         let mut away: Vec<_> = episode.restarts.iter().filter(|restart| restart.back.is_none()).map(|restart| restart.node_id).collect();
         away.sort_unstable();
         away.dedup();

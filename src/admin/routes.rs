@@ -3,20 +3,24 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware;
 use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter};
+use axum::{Extension, Router};
 
 use super::handlers::{self, BODY_BYTES_MAX, refuse};
-use super::{AdminState, access, brokers, clients, drain, maintenance, rehearse, report, roll};
+use super::{AdminState, access, brokers, clients, drain, events, maintenance, page, rehearse, report, roll};
 
 /// Every path. What changes something is never a GET; what is added here stands in `config/openapi.json` too.
 pub(super) fn table() -> Vec<Route> {
     vec![
+        Route::at("/").get(page::index),
+        Route::at("/page.css").get(page::style),
+        Route::at("/page.js").get(page::script),
+        Route::at(events::PATH).get(events::events),
         Route::at("/livez").get(handlers::livez),
         Route::at("/readyz").get(handlers::readyz),
         Route::at("/metrics").get(handlers::metrics),
@@ -101,6 +105,7 @@ pub fn router(state: AdminState) -> Router {
     let routed = table.into_iter().map(Route::complete).fold(Router::new(), |router, (path, answers)| router.route(path, answers));
     routed
         .fallback(no_such_path)
+        .layer(Extension(events::Feed::default()))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(state.clone(), access::admitted))
         .layer(middleware::from_fn(handlers::signed))

@@ -1,4 +1,5 @@
 mod openapi;
+mod page;
 mod schema;
 mod tokens;
 
@@ -288,7 +289,10 @@ async fn a_reload_of_a_bad_file_is_422_with_every_error() {
 async fn wrong_requests_are_told_what_is_right() {
     let running = start(nothing).await;
     for (method, path, code, hint) in [
-        ("GET", "/", 404, "GET /livez"),
+        ("GET", "/nowhere", 404, "/livez"),
+        ("POST", "/", 405, "send GET"),
+        ("GET", "/v1/events?count=0", 400, "?count=1"),
+        ("GET", "/v1/events?cuont=1", 400, "?count=1"),
         ("GET", "/v1/reload", 405, "send POST"),
         ("GET", "/v1/brokers/one/may-stop", 400, "a whole number that GET /v1/cluster lists"),
         ("GET", "/v1/brokers/1/may-stop?guarantee=all", 400, "strict, available or none"),

@@ -3,7 +3,7 @@
 use super::counter::Counter;
 use super::error_names;
 use super::histogram::HistogramTotals;
-use super::worker::{ApiShard, IoShard, Refusal, Shard, Side, api_slots};
+use super::worker::{ApiShard, IoShard, Refusal, Shard, Side, api_name, api_slots};
 use crate::session::{CloseCause, Pause};
 
 /// What all workers counted since the start. Sums of counters that are written while they are read: each is right by itself, and no
@@ -66,6 +66,12 @@ impl Totals {
         self.sessions_closed.get(cause.index()).copied().unwrap_or(0)
     }
 
+    /// Every API that was used, by name.
+    pub fn by_api(&self) -> impl Iterator<Item = (&'static str, &ApiTotals)> {
+        let rows = self.apis.iter().enumerate().filter(|(_, api)| api.requests > 0 || api.broker_time.count() > 0);
+        rows.map(|(index, api)| (api_name(index), api))
+    }
+
     fn none() -> Self {
         Self {
             apis: vec![ApiTotals::default(); api_slots()],
@@ -113,10 +119,10 @@ impl Totals {
 
 /// One API key's part of [`Totals`].
 #[derive(Debug, Clone)]
-pub(super) struct ApiTotals {
-    pub(super) requests: u64,
-    pub(super) request_bytes: u64,
-    pub(super) response_bytes: u64,
+pub struct ApiTotals {
+    pub requests: u64,
+    pub request_bytes: u64,
+    pub response_bytes: u64,
     pub(super) broker_time: HistogramTotals,
     pub(super) own_time: HistogramTotals,
     pub(super) errors: [u64; error_names::SLOTS],
@@ -136,6 +142,21 @@ impl Default for ApiTotals {
 }
 
 impl ApiTotals {
+    /// Error codes that brokers answered.
+    pub fn errors(&self) -> u64 {
+        self.errors.iter().sum()
+    }
+
+    /// Answers by how long the broker took; the buckets' bounds are [`super::Telemetry::bounds_seconds`].
+    pub fn broker_buckets(&self) -> &[u64] {
+        &self.broker_time.buckets
+    }
+
+    /// Answers by how long Leeward itself took.
+    pub fn own_buckets(&self) -> &[u64] {
+        &self.own_time.buckets
+    }
+
     fn add(&mut self, api: &ApiShard) {
         add_one(&mut self.requests, &api.requests);
         add_one(&mut self.request_bytes, &api.request_bytes);

@@ -48,6 +48,57 @@ fn a_token_may_what_it_is_for() {
     // With a token a name that resolves to the machine is as good as its address.
     assert_eq!(ask(&admin, &Method::POST, "/v1/reload", &[("authorization", &writer), ("host", "leeward.example")]), Ok(Some("ops".to_owned())));
     assert_eq!(ask(&admin, &Method::POST, "/v1/reload", &[("authorization", &writer), ("origin", "http://127.0.0.5:19000")]), Err(Denied::FromAPage));
+    // The page itself is for everybody, what it shows is not.
+    for path in ["/", "/page.css", "/page.js"] {
+        assert_eq!(ask(&admin, &Method::GET, path, &[]), Ok(None), "{path}");
+        assert_eq!(ask(&admin, &Method::POST, path, &[]), Err(Denied::NoToken), "{path}");
+    }
+    assert_eq!(ask(&admin, &Method::GET, "/v1/events", &[]), Err(Denied::NoToken));
+    assert_eq!(ask(&admin, &Method::GET, "/v1/events", &[("authorization", &reader)]), Ok(Some("scraper".to_owned())));
+    assert_eq!(ask(&admin, &Method::GET, "/v1/events?token=writer-0123456789", &[]), Err(Denied::NoToken), "no token in a URL");
+}
+
+#[test]
+fn the_page_of_this_very_address_may_send_commands_and_no_other() {
+    let (open, locked) = (admin(false), admin(true));
+    let writer = format!("Bearer {WRITER}");
+    let post = |admin: &Admin, given: &[(&'static str, &str)]| ask(admin, &Method::POST, "/v1/reload", given);
+    for (host, origin) in [("127.0.0.5:19000", "http://127.0.0.5:19000"), ("localhost:19000", "http://localhost:19000"), ("[::1]:80", "http://[::1]:80")] {
+        assert_eq!(post(&open, &[("host", host), ("origin", origin)]), Ok(None), "{origin}");
+        assert_eq!(post(&open, &[("host", host), ("origin", origin), ("sec-fetch-site", "same-origin")]), Ok(None), "{origin}");
+        assert_eq!(post(&locked, &[("host", host), ("origin", origin)]), Err(Denied::NoToken), "a page alone is no permission");
+        assert_eq!(post(&locked, &[("host", host), ("origin", origin), ("authorization", &writer)]), Ok(Some("ops".to_owned())));
+    }
+    // Another port, name or scheme is another page; so is one that names nobody, or two.
+    for origin in [
+        "http://localhost:3000",
+        "http://localhost",
+        "http://127.0.0.1:19000",
+        "null",
+        "",
+        "http://",
+        "file://",
+        "ws://localhost:19000",
+        "http://localhost:19000/",
+    ] {
+        assert_eq!(post(&open, &[("host", "localhost:19000"), ("origin", origin)]), Err(Denied::FromAPage), "{origin:?}");
+        assert_eq!(post(&locked, &[("host", "localhost:19000"), ("origin", origin), ("authorization", &writer)]), Err(Denied::FromAPage), "{origin:?}");
+    }
+    let own = ("origin", "http://localhost:19000");
+    assert_eq!(post(&open, &[own, ("origin", "http://evil.example"), ("host", "localhost:19000")]), Err(Denied::FromAPage));
+    assert_eq!(post(&open, &[own, ("host", "localhost:19000"), ("host", "evil.example")]), Err(Denied::FromAPage));
+    assert_eq!(post(&open, &[own]), Err(Denied::FromAPage), "no Host that it could be equal to");
+    for site in ["cross-site", "same-site", "none"] {
+        assert_eq!(post(&open, &[own, ("host", "localhost:19000"), ("sec-fetch-site", site)]), Err(Denied::FromAPage), "{site}");
+    }
+    // A name that was made to lead here (DNS rebinding): the page names itself and its Host alike, and still gets nothing.
+    let rebound = [("host", "evil.example:19000"), ("origin", "http://evil.example:19000"), ("sec-fetch-site", "same-origin")];
+    assert_eq!(post(&open, &rebound), Err(Denied::StrangeHost));
+    assert_eq!(post(&locked, &rebound), Err(Denied::NoToken));
+    assert_eq!(ask(&open, &Method::GET, "/v1/events", &rebound), Err(Denied::StrangeHost), "nor may it look on");
+    // Behind a proxy that ends TLS, with a token.
+    let proxied = [("host", "leeward.example"), ("origin", "https://leeward.example"), ("authorization", writer.as_str())];
+    assert_eq!(post(&locked, &proxied), Ok(Some("ops".to_owned())));
 }
 
 #[test]
