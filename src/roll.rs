@@ -20,7 +20,7 @@ use crate::cluster::View;
 use crate::config::Config;
 use crate::maintenance::{Cluster, MaintenanceHandle, Refusal, RefusalKind};
 use crate::rolling::walk::Roll;
-use api::{AbortRequest, PauseRequest, ResumeRequest, RollAnswer, RollStatus, StartRequest};
+use api::{AbortRequest, PauseRequest, ResumeRequest, RollAnswer, RollStatus, RollView, StartRequest};
 pub use task::Rolls;
 
 /// Commands of operators that wait for their turn.
@@ -66,8 +66,8 @@ impl RollHandle {
 
     /// The roll that goes on, or the last one.
     pub fn status(&self) -> RollStatus {
-        let roll = self.shown.load().as_ref().as_ref().map(|roll| views::view(roll, now()));
-        RollStatus { roll, old_view: self.maintenance.old_view() }
+        let view = |roll: &Roll| RollView { old_view: self.maintenance.old_view(), ..views::view(roll, now()) };
+        RollStatus { roll: self.shown.load().as_ref().as_ref().map(view) }
     }
 
     /// Where the roll stands that goes on, or the last one, in a word of [`Roll::LABELS`].

@@ -53,7 +53,10 @@ pub(super) enum Outcome {
     /// Another instance's change came first.
     Overtaken,
     /// In a sentence. `may_come`: it may still be accepted.
-    Failed { problem: String, may_come: bool },
+    Failed {
+        problem: String,
+        may_come: bool,
+    },
 }
 
 /// One instance's part.
@@ -319,7 +322,7 @@ impl Shared {
                 news = self.next() => Some(news),
                 () = sleep_until(wake) => None,
             };
-            if let Some((number, Err(error))) = news.and_then(|news| self.take(news)).filter(|(number, _)| Some(*number) == awaited) {
+            if let Some((_, Err(error))) = news.and_then(|news| self.take(news)).filter(|(number, _)| Some(*number) == awaited) {
                 problem = error.to_string();
                 if crate::control::is_certain(&error) && nonces.len() == 1 {
                     return Outcome::Failed { problem, may_come: false };
@@ -327,7 +330,10 @@ impl Shared {
                 (awaited, again) = (None, Some(Instant::now() + AGAIN_AFTER));
             }
             if Instant::now() >= deadline {
-                return Outcome::Failed { problem: format!("topic {} did not take it within {ACCEPT_MAX:?}: {problem}", self.topic), may_come: !nonces.is_empty() };
+                return Outcome::Failed {
+                    problem: format!("topic {} did not take it within {ACCEPT_MAX:?}: {problem}", self.topic),
+                    may_come: !nonces.is_empty(),
+                };
             }
         }
     }

@@ -590,12 +590,7 @@ fn entry_of(change: &Change, now: Millis) -> AuditEntry {
 }
 
 fn not_written(error: &StoreError, hint: &str) -> Refusal {
-    Refusal {
-        kind: RefusalKind::Storage,
-        error: format!("it could not be written down: {error}; nothing has changed"),
-        hint: hint.to_owned(),
-        preflight: None,
-    }
+    Refusal { kind: RefusalKind::Storage, error: format!("it could not be written down: {error}; nothing has changed"), hint: hint.to_owned(), preflight: None }
 }
 
 async fn next_news(shared: &mut Option<Shared>) -> super::shared::News {

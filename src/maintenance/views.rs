@@ -41,7 +41,8 @@ pub(super) fn shared_drain(mut view: DrainView, shared: Option<&Shown>) -> Drain
     let Some(shared) = shared else { return view };
     view.old_view = shared.old_view();
     if view.phase != "serving" && !shared.acts() {
-        let who = shared.walker.as_deref().map_or_else(|| "no Leeward drives it yet".to_owned(), |id| format!("Leeward {id} drives it, and shows how far it is"));
+        let who =
+            shared.walker.as_deref().map_or_else(|| "no Leeward drives it yet".to_owned(), |id| format!("Leeward {id} drives it, and shows how far it is"));
         view.sentence = format!("broker {}: {}; {who}", view.broker, view.phase);
     }
     view

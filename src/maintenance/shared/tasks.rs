@@ -16,10 +16,16 @@ const AGAIN_AFTER: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(in crate::maintenance) enum News {
     /// `asked`: when.
-    Read { reading: JournalReading, asked: Instant },
+    Read {
+        reading: JournalReading,
+        asked: Instant,
+    },
     Unread(OperatorError),
     /// The append of this number is done, or may not be.
-    Appended { number: u64, result: Result<(), OperatorError> },
+    Appended {
+        number: u64,
+        result: Result<(), OperatorError>,
+    },
 }
 
 /// One batch. Number 0: nobody waits for it.

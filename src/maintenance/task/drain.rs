@@ -34,7 +34,9 @@ impl Maintenance {
     pub(super) async fn on_broker(&mut self, command: BrokerCommand) {
         match command {
             BrokerCommand::Drain(node_id, request, census, reply) => answer(reply, until_first!(self.drain(node_id, request.clone(), &census).await)),
-            BrokerCommand::Undrain(node_id, request, census, reply) => answer(reply, until_first!(self.undrain(node_id, request.clone(), census.as_deref()).await)),
+            BrokerCommand::Undrain(node_id, request, census, reply) => {
+                answer(reply, until_first!(self.undrain(node_id, request.clone(), census.as_deref()).await))
+            }
         }
     }
 

@@ -59,12 +59,19 @@ enum Step {
     /// This writer reads so many records on.
     Read(usize, usize),
     /// This writer appends a change of what it has read; `copies` arrive at once, and one more later where `is_late`.
-    Propose { writer: usize, copies: usize, is_late: bool },
+    Propose {
+        writer: usize,
+        copies: usize,
+        is_late: bool,
+    },
     /// A late one arrives.
     Arrive(usize),
     /// This writer clears away what it may.
     Clear(usize),
-    Compact { clean: u64, choice: u64 },
+    Compact {
+        clean: u64,
+        choice: u64,
+    },
     /// This writer starts anew, and reads the log from its beginning.
     Restart(usize),
 }
