@@ -81,6 +81,8 @@ pub(super) struct Shared {
     not_understood: Option<(u64, String)>,
     /// The version that is in force here.
     adopted: u64,
+    /// Since when something is in force here that was not accepted.
+    alone_since: Option<Millis>,
     beats: u64,
     next_beat: Millis,
     /// Beats on their way, with when they were sent.
@@ -134,6 +136,7 @@ impl Shared {
             problem: None,
             not_understood: None,
             adopted: 0,
+            alone_since: None,
             beats: 0,
             next_beat: 0,
             sent: VecDeque::new(),
@@ -169,6 +172,10 @@ impl Shared {
                     }
                     self.whole_at = Some(asked);
                     self.problem = None;
+                    if self.alone_since.is_some_and(|since| since < asked) {
+                        // In reach again: what the log has takes the place of what is in force here.
+                        (self.adopted, self.alone_since) = (0, None);
+                    }
                 }
                 None
             }
@@ -233,6 +240,15 @@ impl Shared {
         self.ledger.accepted().map(|accepted| accepted.map(|proposal| (self.ledger.version(), proposal.contents.clone())).map_err(str::to_owned))
     }
 
+    /// Something is in force here that was not accepted.
+    pub(super) fn is_alone(&self) -> bool {
+        self.alone_since.is_some()
+    }
+
+    pub(super) fn stand_alone(&mut self) {
+        self.alone_since = Some(self.now());
+    }
+
     /// This version is in force here.
     pub(super) fn adopt(&mut self, version: u64) {
         self.adopted = version;
@@ -287,6 +303,7 @@ impl Shared {
         if let Some(problem) = self.why_not() {
             return Outcome::Failed { problem, may_come: false };
         }
+        // What is proposed was made of what is in force here.
         if self.ledger.version() > self.adopted {
             return Outcome::Overtaken;
         }
@@ -343,7 +360,7 @@ impl Shared {
         if !is_mine {
             return Outcome::Overtaken;
         }
-        self.adopted = version;
+        (self.adopted, self.alone_since) = (version, None);
         let litter: Vec<_> = self.ledger.litter(CLEARED_AT_ONCE).iter().map(|key| plain(key, None)).collect();
         if !litter.is_empty() {
             // Whoever comes next clears away what this append does not.

@@ -268,9 +268,8 @@ impl Maintenance {
             let entries = closed.iter().map(|closed| entry(now, &author, "window closed", &request.reason, Some(view(&closed.window)), None::<()>, "done"));
             let entries = entries.collect();
             // To end a window must be possible with a full disk too, and without the topic that is shared.
-            let is_alone = self.is_cut_off();
             self.commit(windows, entries, Anyway::Alone).await?;
-            if is_alone {
+            if self.is_alone() {
                 self.remember_closed(&closed).await;
             }
             for closed in &closed {

@@ -158,7 +158,7 @@ async fn a_roll_whose_walker_is_killed_is_taken_over_and_ends() {
     let begin = ["roll", "start", "--reason", "patches", "--checks", "1", "--every", "200ms", "--yes", "--stop-cmd", &stop, "--start-cmd", &start];
     let begun = pair.a.tell(&begin);
     assert_eq!(begun.code, Some(0), "{}{}", begun.out, begun.err);
-    let roll = |one: &Running| one.tell(&["roll", "status", "-o", "json"]);
+    let roll = |one: &Running| super::leeward(&["roll", "status", "-o", "json", "--admin", &one.admin]);
     until("the roll is seen at the other", || {
         let ran = roll(&pair.b);
         if ran.code == Some(0) { Ok(()) } else { Err(ran.err.into()) }

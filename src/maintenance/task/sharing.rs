@@ -21,8 +21,13 @@ impl Maintenance {
         self.shared.as_ref().is_none_or(Shared::acts)
     }
 
-    pub(super) fn is_cut_off(&self) -> bool {
-        self.shared.as_ref().is_some_and(|shared| shared.why_not().is_some())
+    fn is_cut_off(&self) -> bool {
+        self.shared.as_ref().is_some_and(|shared| shared.why_not().is_some() || shared.is_alone())
+    }
+
+    /// Whether something is in force here alone.
+    pub(super) fn is_alone(&self) -> bool {
+        self.shared.as_ref().is_some_and(Shared::is_alone)
     }
 
     pub(super) async fn on_news(&mut self, news: News) {
@@ -115,6 +120,9 @@ impl Maintenance {
             }
             Outcome::Failed { problem, .. } if anyway == Anyway::Alone => {
                 tracing::warn!(%problem, "a change is in force here alone");
+                if let Some(shared) = &mut self.shared {
+                    shared.stand_alone();
+                }
                 self.keep(contents).await;
                 return Ok(());
             }
