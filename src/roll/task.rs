@@ -89,7 +89,22 @@ impl Rolls {
         let (work, next_look) = (JoinSet::new(), Instant::now());
         let configs = means.maintenance.configs();
         let (kept, walks, window) = (roll.clone(), false, None);
-        Rolls { means, configs, inbox, shown, roll, kept, walks, window, work, is_reading: false, acting: 0, next_look, command: None, absence: Absence::default() }
+        Rolls {
+            means,
+            configs,
+            inbox,
+            shown,
+            roll,
+            kept,
+            walks,
+            window,
+            work,
+            is_reading: false,
+            acting: 0,
+            next_look,
+            command: None,
+            absence: Absence::default(),
+        }
     }
 
     /// Goes on until nobody holds a handle any more.
