@@ -125,7 +125,10 @@ impl App {
         let config = Arc::new(config);
         let (mut control, pictures, leaders) = Control::new(Arc::clone(&config), Arc::clone(&telemetry));
         let cluster = Arc::new(control.operator());
-        let (upkeep, maintenance, policies) = maintenance::open(Arc::clone(&config), pictures.clone(), leaders.clone(), Arc::<Operator>::clone(&cluster));
+        let (upkeep, maintenance, policies) = {
+            let cluster = Arc::<Operator>::clone(&cluster);
+            maintenance::open(Arc::clone(&config), pictures.clone(), leaders.clone(), cluster, Some(control.operator()))
+        };
         let means = roll::Means { cluster, maintenance: maintenance.clone(), view: pictures.clone() };
         let known = maintenance.roll().filter(|roll| !roll.is_over()).map(|roll| roll.known).unwrap_or_default();
         control.remember(known.iter().filter_map(|address| address.parse().ok()).collect());

@@ -248,6 +248,8 @@ impl Absorb {
 pub struct State {
     /// Where the maintenance windows and the audit file are.
     pub directory: PathBuf,
+    /// The topic on the cluster in which several Leewards share it.
+    pub topic: Option<String>,
 }
 
 /// Threads.

@@ -24,7 +24,7 @@ use crate::telemetry::Telemetry;
 use crate::telemetry::events::{BrokerChanged, ClusterKnown, RefreshFailed, VirtualBrokerFailed, WaitingForUpstream};
 use leaders::LeaderKeeper;
 use link::{Link, LinkEvent};
-pub use operator::{NotChanged, Operator, OperatorError};
+pub use operator::{Journal, NotChanged, Operator, OperatorError, Reading as JournalReading, is_certain};
 
 /// Reports of brokers that wait to be taken in.
 const EVENTS_MAX: usize = 256;

@@ -4,11 +4,14 @@
 //! **Invariant: written down first.** What an operator changes is in the audit file and in the state before it is in force and answered. What
 //! happens by itself (an expiry, a schedule, a detection) is in force even when the disk refuses, and is said; so is the end of a window, and what
 //! is changed elsewhere and only recorded here ([`MaintenanceHandle::record`]).
+//!
+//! Where several Leewards share a topic, a change is accepted there before it is in force (`shared`).
 
 pub mod api;
 pub mod cluster;
 mod drainer;
 pub mod preflight;
+mod shared;
 mod store;
 mod task;
 mod views;
@@ -25,6 +28,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::cluster::{Leaders, View};
 use crate::config::Config;
+use crate::control::Operator;
 use crate::guard::time::{Millis, millis};
 use crate::guard::{Policy, Windows};
 use crate::rolling::drain::Phase;
@@ -37,6 +41,7 @@ use api::{
 pub use cluster::Cluster;
 use drainer::Known;
 use preflight::Preflight;
+use shared::Shown;
 pub use store::Kept;
 use store::Store;
 pub use task::Maintenance;
@@ -69,6 +74,8 @@ pub enum RefusalKind {
     Storage,
     /// The cluster does not answer.
     Unread,
+    /// Another Leeward has changed the same meanwhile.
+    Overtaken,
     /// Leeward is ending.
     Ending,
 }
@@ -94,8 +101,17 @@ enum Command {
     Unschedule(UnscheduleRequest, Reply<ScheduleAnswer>),
     Preflight(Reply<Preflight>),
     Record(Happening, Reply<()>),
-    SaveRoll(Box<Roll>, Option<Happening>, Reply<()>),
+    SaveRoll(Box<RollChange>, Reply<()>),
     Broker(BrokerCommand),
+}
+
+/// A roll as it is to be kept.
+#[derive(Debug, Clone)]
+struct RollChange {
+    /// The one that is kept now, as far as whoever changes it knows.
+    before: Option<Roll>,
+    roll: Roll,
+    told: Option<Happening>,
 }
 
 /// What is in force, for those that only read.
@@ -109,6 +125,8 @@ struct Snapshot {
     roll: Option<Roll>,
     /// What is known of drains that go on, and of the last one of each broker.
     known: BTreeMap<i32, Arc<Known>>,
+    /// Where several Leewards share all this.
+    shared: Option<Shown>,
 }
 
 impl Snapshot {
@@ -127,6 +145,7 @@ pub struct MaintenanceHandle {
     cluster: Arc<dyn Cluster>,
     view: watch::Receiver<Arc<View>>,
     draining: watch::Receiver<Arc<Draining>>,
+    changes: watch::Receiver<u64>,
 }
 
 impl MaintenanceHandle {
@@ -180,7 +199,8 @@ impl MaintenanceHandle {
             return Err(unknown(node_id));
         }
         let window_open = snapshot.is_window_open(now);
-        Ok(views::drain_view(node_id, &snapshot.drains, known, window_open, now))
+        let view = views::drain_view(node_id, &snapshot.drains, known, window_open, now);
+        Ok(views::shared_drain(view, snapshot.shared.as_ref()))
     }
 
     /// Whether a maintenance window is open now.
@@ -198,9 +218,24 @@ impl MaintenanceHandle {
         self.snapshot.load().roll.clone()
     }
 
-    /// Keeps a roll as it is now, and tells the audit file of it; it is on the disk when this is done.
-    pub async fn save_roll(&self, roll: Roll, told: Option<Happening>) -> Result<(), Refusal> {
-        self.ask(|reply| Command::SaveRoll(Box::new(roll), told, reply)).await
+    /// Keeps a roll as it is now in the place of `before`, and tells the audit file of it; it is on the disk when this is done.
+    pub async fn save_roll(&self, before: Option<Roll>, roll: Roll, told: Option<Happening>) -> Result<(), Refusal> {
+        self.ask(|reply| Command::SaveRoll(Box::new(RollChange { before, roll, told }), reply)).await
+    }
+
+    /// Whether this Leeward is the one that walks a roll. A single one always is.
+    pub fn acts(&self) -> bool {
+        self.snapshot.load().shared.as_ref().is_none_or(Shown::acts)
+    }
+
+    /// Changes with the roll, and with who walks it.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.clone()
+    }
+
+    /// How old the view is of what several Leewards share, and why, where it is old.
+    pub fn old_view(&self) -> Option<String> {
+        self.snapshot.load().shared.as_ref().and_then(Shown::old_view)
     }
 
     /// Of the windows that are open: when the first one opened, and when the first one closes by itself.
@@ -244,6 +279,7 @@ impl MaintenanceHandle {
             left_alone: snapshot.left_alone.iter().cloned().collect(),
             brokers_away: snapshot.brokers_away.clone(),
             kept: snapshot.kept.clone(),
+            shared: snapshot.shared.as_ref().map(views::shared),
         }
     }
 
@@ -285,6 +321,7 @@ pub fn open(
     view: watch::Receiver<Arc<View>>,
     leaders: watch::Receiver<Arc<Leaders>>,
     cluster: Arc<dyn Cluster>,
+    operator: Option<Operator>,
 ) -> (Maintenance, MaintenanceHandle, watch::Receiver<Arc<Policy>>) {
     let (store, contents) = Store::open(&config.state.directory, now());
     let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
@@ -292,6 +329,7 @@ pub fn open(
     let (config, configs) = watch::channel(config);
     let audit_file = Arc::from(store.audit_file());
     let draining = watch::Sender::new(Arc::new(contents.drains.draining()));
+    let changed = watch::Sender::new(0);
     let handle = MaintenanceHandle {
         commands,
         snapshot: Arc::clone(&snapshot),
@@ -300,8 +338,9 @@ pub fn open(
         cluster: Arc::clone(&cluster),
         view: view.clone(),
         draining: draining.subscribe(),
+        changes: changed.subscribe(),
     };
-    let (maintenance, policy) = Maintenance::new(contents, store, inbox, snapshot, configs, Pictures { view, leaders, cluster, draining });
+    let (maintenance, policy) = Maintenance::new(contents, store, inbox, snapshot, configs, Pictures { view, leaders, cluster, operator, draining, changed });
     (maintenance, handle, policy)
 }
 

@@ -1,6 +1,6 @@
 //! IO. Walks the brokers of a cluster: reads it, asks the rules of [`crate::rolling::walk`] what is next, and does that.
 //!
-//! A roll is kept with the maintenance windows and the drains, in their state and audit file. One is walked at a time.
+//! A roll is kept with the maintenance windows and the drains, in their state and audit file. One is walked at a time, by one Leeward where several share it.
 //!
 //! **Invariant: written down first.** Whatever a roll does next is on the disk before it is done.
 
@@ -20,7 +20,7 @@ use crate::cluster::View;
 use crate::config::Config;
 use crate::maintenance::{Cluster, MaintenanceHandle, Refusal, RefusalKind};
 use crate::rolling::walk::Roll;
-use api::{AbortRequest, PauseRequest, ResumeRequest, RollAnswer, RollStatus, StartRequest};
+use api::{AbortRequest, PauseRequest, ResumeRequest, RollAnswer, RollStatus, RollView, StartRequest};
 pub use task::Rolls;
 
 /// Commands of operators that wait for their turn.
@@ -40,6 +40,7 @@ enum Order {
 pub struct RollHandle {
     orders: mpsc::Sender<Order>,
     shown: Arc<ArcSwap<Option<Roll>>>,
+    maintenance: MaintenanceHandle,
 }
 
 impl RollHandle {
@@ -65,7 +66,8 @@ impl RollHandle {
 
     /// The roll that goes on, or the last one.
     pub fn status(&self) -> RollStatus {
-        RollStatus { roll: self.shown.load().as_ref().as_ref().map(|roll| views::view(roll, now())) }
+        let view = |roll: &Roll| RollView { old_view: self.maintenance.old_view(), ..views::view(roll, now()) };
+        RollStatus { roll: self.shown.load().as_ref().as_ref().map(view) }
     }
 
     /// Where the roll stands that goes on, or the last one, in a word of [`Roll::LABELS`].
@@ -93,7 +95,8 @@ pub struct Means {
 pub fn open(means: Means) -> (Rolls, RollHandle) {
     let (orders, inbox) = mpsc::channel(COMMANDS_MAX);
     let shown = Arc::new(ArcSwap::from_pointee(means.maintenance.roll()));
-    (Rolls::new(means, inbox, Arc::clone(&shown)), RollHandle { orders, shown })
+    let maintenance = means.maintenance.clone();
+    (Rolls::new(means, inbox, Arc::clone(&shown)), RollHandle { orders, shown, maintenance })
 }
 
 /// Where the output of the operator's commands goes.

@@ -8,6 +8,7 @@ pub mod gate;
 pub mod rehearsal;
 pub mod resume;
 pub mod roster;
+pub mod sharing;
 pub mod walk;
 
 pub use census::{Census, Gap, Partition};

@@ -99,7 +99,7 @@ pub(super) async fn command_within<Q: DeserializeOwned, A: Serialize, F: Future<
 pub(super) fn refused(refusal: Refusal) -> Response {
     let code = match refusal.kind {
         RefusalKind::Wrong => StatusCode::BAD_REQUEST,
-        RefusalKind::Blocked => StatusCode::CONFLICT,
+        RefusalKind::Blocked | RefusalKind::Overtaken => StatusCode::CONFLICT,
         RefusalKind::Missing => StatusCode::NOT_FOUND,
         RefusalKind::Storage => StatusCode::INTERNAL_SERVER_ERROR,
         RefusalKind::Unread | RefusalKind::Ending => StatusCode::SERVICE_UNAVAILABLE,

@@ -150,7 +150,7 @@ async fn start_configured(directory: &std::path::Path, more: &str, reply: fn() -
     let operator = crate::control::Control::new(Arc::new(config.clone()), Arc::clone(&telemetry)).0.operator();
     let (views, pictures) = watch::channel(Arc::new(View::default()));
     let (upkeep, maintenance, policy) =
-        crate::maintenance::open(Arc::new(config.clone()), pictures, watch::channel(Arc::default()).1, Arc::new(operator.clone()));
+        crate::maintenance::open(Arc::new(config.clone()), pictures, watch::channel(Arc::default()).1, Arc::new(operator.clone()), None);
     tokio::spawn(upkeep.run(Surveyor::default(), Telemetry::new(1).0));
     let (register, registered) = crate::register::open(directory);
     tokio::spawn(register.run(Surveyor::default()));

@@ -22,7 +22,7 @@ pub(super) fn build(raw: Raw) -> Result<Config, ConfigErrors> {
     let limits = limits(&mut reader);
     let guard = guard(&mut reader);
     let roll = reader.flag("roll.allow_commands").map(|allow_commands| Roll { allow_commands });
-    let state = reader.text("state.directory").map(|directory| State { directory: PathBuf::from(directory) });
+    let state = state(&mut reader);
     let workers = reader.number("runtime.workers");
     let log = log(&mut reader);
     let whole = upstream.zip(listen).zip(admin).zip(limits).zip(guard).zip(roll).zip(state).zip(workers).zip(log);
@@ -155,6 +155,17 @@ fn guard(reader: &mut Reader) -> Option<Guard> {
         detect_window: detect_window?,
         detect_quiet: detect_quiet?,
     })
+}
+
+fn state(reader: &mut Reader) -> Option<State> {
+    let directory = reader.text("state.directory");
+    let topic = reader.text("state.topic").filter(|topic| !topic.is_empty());
+    let is_legal = |topic: &str| topic.len() <= 249 && topic != "." && topic != ".." && topic.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+    if let Some(topic) = topic.as_ref().filter(|topic| !is_legal(topic)) {
+        let problem = format!("\"{topic}\" is no name of a topic");
+        return reader.conflict("state.topic", &problem, "up to 249 letters, digits, dots, underscores and hyphens, such as \"__leeward_state\"");
+    }
+    Some(State { directory: PathBuf::from(directory?), topic })
 }
 
 fn log(reader: &mut Reader) -> Option<Log> {

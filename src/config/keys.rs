@@ -416,6 +416,14 @@ pub const KEYS: &[Key] = &[
         reason: "Beside what Leeward was started from, which an operator finds; packages say /var/lib/leeward.",
     },
     Key {
+        path: "state.topic",
+        kind: Kind::Text,
+        preset: Preset::Unset,
+        applies: Applies::Restart,
+        meaning: "The topic on the cluster through which several Leewards in front of it share windows, schedules, drains and rolls, such as __leeward_state. It is made on first use. Whoever may write to it changes what they all do.",
+        reason: "One Leeward alone needs none, and makes nothing on the cluster that nobody asked for.",
+    },
+    Key {
         path: "runtime.workers",
         kind: Kind::Threads { max: 1024 },
         preset: Preset::Toml("\"cores\""),

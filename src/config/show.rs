@@ -122,6 +122,7 @@ impl Config {
             "roll.allow_commands" => Value::Flag(self.roll.allow_commands),
             "guard.detect_quiet" => Value::Duration(self.guard.detect_quiet),
             "state.directory" => Value::Text(self.state.directory.display().to_string()),
+            "state.topic" => return self.state.topic.clone().map(Value::Text),
             "runtime.workers" => number(self.runtime.workers),
             "log.format" => Value::Text(if self.log.format == LogFormat::Json { "json" } else { "text" }.to_owned()),
             "log.filter" => Value::Text(self.log.filter.clone()),

@@ -232,6 +232,7 @@ const OTHER: &[(&str, &str)] = &[
     ("guard.detect_quiet", "\"5m\""),
     ("roll.allow_commands", "true"),
     ("state.directory", "\"/var/lib/leeward\""),
+    ("state.topic", "\"__leeward_state\""),
     ("runtime.workers", "1024"),
     ("log.format", "\"json\""),
     ("log.filter", "\"leeward::session=debug,info\""),

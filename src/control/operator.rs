@@ -4,6 +4,7 @@
 
 mod census;
 mod changes;
+mod journal;
 mod zookeeper;
 
 use std::sync::Arc;
@@ -17,10 +18,12 @@ use super::exchange::{Exchange, ExchangeError};
 use crate::cluster::View;
 use crate::config::{HostPort, Upstream};
 use crate::net::dial::dial;
+use crate::protocol::records::RecordsError;
 use crate::protocol::versions::Offer;
 use crate::telemetry::error_name;
 
 pub use changes::NotChanged;
+pub use journal::{Journal, Reading, is_certain};
 
 /// How long a broker may take for one answer; a controller that is busy electing takes its time.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -47,6 +50,10 @@ pub enum OperatorError {
     Refused { api: &'static str, code: i16, name: &'static str, message: String },
     #[error("Leeward's account may not alter the cluster ({api} is refused: CLUSTER_AUTHORIZATION_FAILED); give it the right ALTER on the cluster")]
     MayNotAlter { api: &'static str },
+    #[error("topic {topic} has no leader yet, or was made just now")]
+    Unled { topic: String },
+    #[error("topic {topic} holds what this Leeward cannot read: {error}")]
+    Unreadable { topic: String, error: RecordsError },
     #[error("ZooKeeper did not take the change: {problem}")]
     ZooKeeper { problem: String },
 }
@@ -113,7 +120,22 @@ impl Operator {
     }
 }
 
+impl std::fmt::Debug for Talk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Talk").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
 impl Talk {
+    /// Who leads the first partition of a topic, -1 while nobody does; `None`: there is no such topic.
+    pub(super) async fn leader_of(&mut self, topic: &str) -> Result<Option<i32>, OperatorError> {
+        let wanted = [Arc::from(topic)];
+        let asked = async { self.exchange.leaders(&self.offer, Some(&wanted)).await.map_err(|error| error.to_string()) };
+        let (_, reports) = in_time(&self.address, asked).await?;
+        let first = reports.first().and_then(|report| report.partitions.iter().find(|partition| partition.index == 0));
+        Ok(first.map(|partition| partition.leader.node_id))
+    }
+
     /// Asks with the newest version that the broker has of `first..=last`. `since`: the release that brought `first`, for the error's text.
     pub(super) async fn ask<Q: Request>(
         &mut self,

@@ -165,6 +165,39 @@ pub struct MaintenanceStatus {
     /// Brokers for which a detected window is kept open.
     pub brokers_away: Vec<i32>,
     pub kept: Kept,
+    /// Where several Leewards share it through a topic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared: Option<SharedView>,
+}
+
+/// What several Leewards share, as one of them sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SharedView {
+    pub topic: String,
+    /// This instance's id.
+    pub id: String,
+    /// Grows with every change.
+    pub version: u64,
+    /// Since it was last known that nothing newer is in the topic.
+    pub seconds_old: u64,
+    /// That this view is old, and why; absent while it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub old_view: Option<String>,
+    /// The id of the instance that drives drains and walks the roll.
+    pub walker: Option<String>,
+    pub instances: Vec<InstanceView>,
+}
+
+/// An instance that was heard.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstanceView {
+    pub id: String,
+    pub host: String,
+    /// Its admin endpoint.
+    pub admin: String,
+    pub seconds_since_heard: u64,
+    pub is_this: bool,
+    pub walks: bool,
 }
 
 /// One line of the audit file.

@@ -9,6 +9,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::api::{Audit, AuditEntry};
 use crate::guard::Windows;
@@ -33,6 +34,20 @@ struct State {
     /// The same holds for files of before there were rolls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     roll: Option<Roll>,
+    /// Windows that were closed here while the topic of shared state was out of reach.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    closed_alone: Vec<ClosedAlone>,
+}
+
+/// A window that was closed while the topic of shared state was out of reach, and is to be closed there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ClosedAlone {
+    pub(super) id: String,
+    /// Another Leeward may have given the same id to another window.
+    pub(super) opened: Millis,
+    pub(super) by: String,
+    pub(super) why: String,
 }
 
 /// What is kept of maintenance.
@@ -42,6 +57,34 @@ pub(super) struct Contents {
     pub(super) drains: Drains,
     /// The roll that goes on, or the last one.
     pub(super) roll: Option<Roll>,
+    pub(super) closed_alone: Vec<ClosedAlone>,
+}
+
+impl Contents {
+    /// As instances share it: what `state.json` holds, without what concerns one alone.
+    pub(super) fn to_shared(&self) -> Value {
+        // Plain data always becomes a value.
+        serde_json::to_value(State::of(Contents { closed_alone: Vec::new(), ..self.clone() })).unwrap_or_default()
+    }
+
+    /// What another instance has written; `closed_alone` stays.
+    ///
+    /// # Errors
+    /// In a sentence.
+    pub(super) fn from_shared(value: Value, closed_alone: Vec<ClosedAlone>) -> Result<Self, String> {
+        let State { version, windows, drains, roll, closed_alone: _ } = serde_json::from_value(value).map_err(|error| format!("it is damaged ({error})"))?;
+        if version != VERSION {
+            return Err(format!("it has version {version}, which this Leeward does not know"));
+        }
+        Ok(Contents { windows, drains, roll, closed_alone })
+    }
+}
+
+impl State {
+    fn of(contents: Contents) -> Self {
+        let Contents { windows, drains, roll, closed_alone } = contents;
+        State { version: VERSION, windows, drains, roll, closed_alone }
+    }
 }
 
 /// Whether the state outlives a restart.
@@ -170,7 +213,7 @@ impl Store {
         };
         let problem = match serde_json::from_slice::<Version>(&text) {
             Ok(Version { version: VERSION }) => match serde_json::from_slice::<State>(&text) {
-                Ok(State { version: _, windows, drains, roll }) => return Ok(Contents { windows, drains, roll }),
+                Ok(State { version: _, windows, drains, roll, closed_alone }) => return Ok(Contents { windows, drains, roll, closed_alone }),
                 Err(error) => format!("it is damaged ({error})"),
             },
             Ok(Version { version }) => format!("it has version {version}, which this Leeward does not know"),
@@ -190,8 +233,7 @@ impl Store {
     /// Another file first, which takes the place of the old one when all of it is on the disk.
     fn replace(&self, contents: &Contents) -> Result<(), StoreError> {
         let (path, temporary) = (self.state_file(), self.directory.join("state.json.new"));
-        let Contents { windows, drains, roll } = contents.clone();
-        let state = State { version: VERSION, windows, drains, roll };
+        let state = State::of(contents.clone());
         let text = serde_json::to_vec_pretty(&state).map_err(|error| at("cannot encode", &path)(error.into()))?;
         let mut file = File::create(&temporary).map_err(at("cannot write", &temporary))?;
         file.write_all(&text).and_then(|()| file.sync_all()).map_err(at("cannot write", &temporary))?;

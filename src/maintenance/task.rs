@@ -1,6 +1,7 @@
 //! The one owner of the windows: takes commands, the time, and the picture of the cluster, one after the other.
 
 mod drain;
+mod sharing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,10 +17,12 @@ use super::api::{
 use super::cluster::Cluster;
 use super::drainer::{Drainer, Known};
 use super::preflight::{Preflight, PreflightInput};
-use super::store::{Contents, Store, StoreError};
-use super::{Command, Happening, Refusal, RefusalKind, Reply, Snapshot, now};
+use super::shared::Shared;
+use super::store::{ClosedAlone, Contents, Store, StoreError};
+use super::{Command, Happening, Refusal, RefusalKind, Reply, RollChange, Snapshot, now};
 use crate::cluster::{Leaders, View};
 use crate::config::{Config, parse_duration};
+use crate::control::Operator;
 use crate::guard::detection::{DetectionLimits, Wish};
 use crate::guard::time::{Millis, millis, rfc3339};
 use crate::guard::windows::{Change, Coverage, Limits, Opening, Origin, Schedule, Window, WindowError};
@@ -72,14 +75,52 @@ pub struct Maintenance {
     /// What the drainer works from: it is on the disk.
     kept_drains: watch::Sender<Arc<Drains>>,
     draining: watch::Sender<Arc<Draining>>,
+    /// Whoever reaches the topic that several Leewards share, where one is configured.
+    operator: Option<Operator>,
+    shared: Option<Shared>,
+    /// Windows that were closed while that topic was out of reach.
+    closed_alone: Vec<ClosedAlone>,
+    /// Counts what walkers of a roll want to hear of.
+    changed: watch::Sender<u64>,
 }
+
+/// Under which circumstances a change is in force that could not be written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Anyway {
+    Never,
+    /// Where the disk refuses.
+    WithoutDisk,
+    /// Where the topic that is shared is out of reach, too.
+    Alone,
+}
+
+/// How often a change is decided anew when other Leewards' changes come first.
+const OVERTAKEN_MAX: usize = 8;
+
+/// Decides a change again as long as others' changes come first.
+macro_rules! until_first {
+    ($change:expr) => {{
+        let mut times = 0;
+        loop {
+            let outcome = $change;
+            times += 1;
+            match outcome {
+                Err(Refusal { kind: RefusalKind::Overtaken, .. }) if times < OVERTAKEN_MAX => {}
+                outcome => break outcome,
+            }
+        }
+    }};
+}
+pub(super) use until_first;
 
 /// The cluster, as it changes.
 pub(super) struct Pictures {
     pub(super) view: watch::Receiver<Arc<View>>,
     pub(super) leaders: watch::Receiver<Arc<Leaders>>,
     pub(super) cluster: Arc<dyn Cluster>,
+    pub(super) operator: Option<Operator>,
     pub(super) draining: watch::Sender<Arc<Draining>>,
+    pub(super) changed: watch::Sender<u64>,
 }
 
 impl Maintenance {
@@ -92,8 +133,8 @@ impl Maintenance {
         pictures: Pictures,
     ) -> (Self, watch::Receiver<Arc<Policy>>) {
         let (policy, policies) = watch::channel(Arc::new(Policy::default()));
-        let Pictures { view, leaders, cluster, draining } = pictures;
-        let Contents { windows, drains, roll } = contents;
+        let Pictures { view, leaders, cluster, operator, draining, changed } = pictures;
+        let Contents { windows, drains, roll, closed_alone } = contents;
         let drains = Arc::new(drains);
         let mut maintenance = Maintenance {
             windows,
@@ -114,6 +155,10 @@ impl Maintenance {
             policy,
             cluster,
             draining,
+            operator,
+            shared: None,
+            closed_alone,
+            changed,
         };
         if let Some(note) = maintenance.kept().note {
             tracing::warn!(%note, "the maintenance state was not taken over");
@@ -140,19 +185,23 @@ impl Maintenance {
     pub async fn run(mut self, surveyor: Surveyor, telemetry: Arc<Telemetry>) {
         self.surveyor = surveyor;
         self.telemetry = Some(telemetry);
+        self.begin_sharing();
         self.publish();
         self.look_at_brokers().await;
         let (sender, mut reports) = mpsc::channel(REPORTS_MAX);
         tokio::spawn(Drainer::new(Arc::clone(&self.cluster), self.kept_drains.subscribe(), sender).run());
         loop {
             self.keep_up().await;
+            self.keep_sharing().await;
             let sleep = self.next_change().map_or(SLEEP_MAX, |at| Duration::from_millis(at.saturating_sub(now())).min(SLEEP_MAX));
+            let sleep = self.shared.as_ref().map_or(sleep, |shared| shared.next_beat().min(sleep));
             tokio::select! {
                 command = self.inbox.recv() => match command {
                     Some(command) => self.on_command(command).await,
                     None => return,
                 },
                 Some(report) = reports.recv() => self.on_report(report).await,
+                news = next_news(&mut self.shared) => self.on_news(news).await,
                 Ok(()) = self.configs.changed() => {}
                 Ok(()) = self.view.changed() => self.look_at_brokers().await,
                 // Topics whose acks stay as they are may be others now.
@@ -168,13 +217,13 @@ impl Maintenance {
         self.keep_up().await;
         // Whoever asked may have gone.
         match command {
-            Command::On(request, reply) => answer(reply, self.on(request).await),
-            Command::Off(request, reply) => answer(reply, self.off(request).await),
-            Command::Schedule(request, reply) => answer(reply, self.schedule(request).await),
-            Command::Unschedule(request, reply) => answer(reply, self.unschedule(request).await),
+            Command::On(request, reply) => answer(reply, until_first!(self.on(request.clone()).await)),
+            Command::Off(request, reply) => answer(reply, until_first!(self.off(request.clone()).await)),
+            Command::Schedule(request, reply) => answer(reply, until_first!(self.schedule(request.clone()).await)),
+            Command::Unschedule(request, reply) => answer(reply, until_first!(self.unschedule(request.clone()).await)),
             Command::Preflight(reply) => answer(reply, Ok(self.preflight().await)),
             Command::Record(happening, reply) => answer(reply, self.written(happening).await),
-            Command::SaveRoll(roll, told, reply) => answer(reply, self.commit_roll(*roll, told).await),
+            Command::SaveRoll(change, reply) => answer(reply, until_first!(self.commit_roll(&change).await)),
             Command::Broker(command) => self.on_broker(command).await,
         }
     }
@@ -204,7 +253,7 @@ impl Maintenance {
         }
         if !request.dry_run {
             let entry = entry(now, &author, what, &why, None::<()>, Some(&window), "done");
-            self.commit(windows, vec![entry], request.force).await?;
+            self.commit(windows, vec![entry], if request.force { Anyway::WithoutDisk } else { Anyway::Never }).await?;
             MaintenanceChanged { what, id: &window.id, who: &author, why: &why }.emit();
         }
         Ok(OnAnswer { dry_run: request.dry_run, window, preflight, kept: self.kept() })
@@ -218,8 +267,11 @@ impl Maintenance {
             let view = |window: &Window| WindowView::of(window, now);
             let entries = closed.iter().map(|closed| entry(now, &author, "window closed", &request.reason, Some(view(&closed.window)), None::<()>, "done"));
             let entries = entries.collect();
-            // To end a window must be possible with a full disk too.
-            self.commit(windows, entries, true).await?;
+            // To end a window must be possible with a full disk too, and without the topic that is shared.
+            self.commit(windows, entries, Anyway::Alone).await?;
+            if self.is_alone() {
+                self.remember_closed(&closed).await;
+            }
             for closed in &closed {
                 MaintenanceChanged { what: "window closed", id: &closed.window.id, who: &author, why: &request.reason }.emit();
             }
@@ -244,7 +296,7 @@ impl Maintenance {
         let view = ScheduleView::of(&schedule, now);
         if !request.dry_run {
             let entry = entry(now, &author, "schedule added", &schedule.reason, None::<()>, Some(&view), "done");
-            self.commit(windows, vec![entry], false).await?;
+            self.commit(windows, vec![entry], Anyway::Never).await?;
             MaintenanceChanged { what: "schedule added", id: &schedule.id, who: &author, why: &schedule.reason }.emit();
         }
         Ok(ScheduleAnswer { dry_run: request.dry_run, schedule: view })
@@ -259,7 +311,7 @@ impl Maintenance {
         let view = ScheduleView::of(&windows.remove_schedule(&request.id).map_err(refused)?, now);
         if !request.dry_run {
             let entry = entry(now, &author, "schedule removed", &request.reason, Some(&view), None::<()>, "done");
-            self.commit(windows, vec![entry], false).await?;
+            self.commit(windows, vec![entry], Anyway::Never).await?;
             MaintenanceChanged { what: "schedule removed", id: &view.id, who: &author, why: &request.reason }.emit();
         }
         Ok(ScheduleAnswer { dry_run: request.dry_run, schedule: view })
@@ -268,13 +320,10 @@ impl Maintenance {
     /// What the time asks for.
     async fn keep_up(&mut self) {
         let now = now();
-        let mut windows = self.windows.clone();
         // Prolonged before it could expire.
         let (expires, limits) = (self.detected().map(|window| window.expires), self.detection_limits());
         let wish = self.detection.advance(expires, limits, now).filter(|_| self.configs.borrow().guard.detect);
-        let mut changes = wish.map_or_else(Vec::new, |wish| self.grant(&mut windows, wish, now));
-        changes.extend(windows.advance(self.limits(), now));
-        self.happened(windows, changes, now).await;
+        self.happen(wish.as_ref(), true, now).await;
     }
 
     async fn look_at_brokers(&mut self) {
@@ -283,17 +332,29 @@ impl Maintenance {
         let (expires, limits) = (self.detected().map(|window| window.expires), self.detection_limits());
         let wish = self.detection.on_brokers(&brokers, expires, limits, now);
         if let Some(wish) = wish.filter(|_| self.configs.borrow().guard.detect) {
+            self.happen(Some(&wish), false, now).await;
+        }
+    }
+
+    /// Does what is wished for and, with `advances`, what the time asks for; anew as long as others' changes come first.
+    async fn happen(&mut self, wish: Option<&Wish>, advances: bool, now: Millis) {
+        for _ in 0..OVERTAKEN_MAX {
             let mut windows = self.windows.clone();
-            let changes = self.grant(&mut windows, wish, now);
-            self.happened(windows, changes, now).await;
+            let mut changes = wish.map_or_else(Vec::new, |wish| self.grant(&mut windows, wish, now));
+            if advances {
+                changes.extend(windows.advance(self.limits(), now));
+            }
+            if self.happened(windows, changes, now).await {
+                return;
+            }
         }
     }
 
     /// Does what the detection wishes.
-    fn grant(&self, windows: &mut Windows, wish: Wish, now: Millis) -> Vec<Change> {
+    fn grant(&self, windows: &mut Windows, wish: &Wish, now: Millis) -> Vec<Change> {
         let (limits, open) = (self.limits(), self.detected().map(|window| window.id.clone()));
         match (wish, open) {
-            (Wish::Open { until, .. } | Wish::Prolong { until }, Some(id)) => windows.prolong(&id, until, limits).into_iter().collect(),
+            (Wish::Open { until, .. } | Wish::Prolong { until }, Some(id)) => windows.prolong(&id, *until, limits).into_iter().collect(),
             (Wish::Open { lost, until }, None) => {
                 let lost = lost.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
                 let lasts = until.saturating_sub(now).min(limits.window_max);
@@ -317,64 +378,76 @@ impl Maintenance {
         }
     }
 
-    /// What happened by itself is in force, whether or not the disk takes it.
-    async fn happened(&mut self, windows: Windows, changes: Vec<Change>, now: Millis) {
+    /// What happened by itself is in force, whether or not the disk takes it. False: another Leeward's change came first.
+    async fn happened(&mut self, windows: Windows, changes: Vec<Change>, now: Millis) -> bool {
         if changes.is_empty() {
             // A start that was left out is dealt with all the same.
             self.windows = windows;
-            return;
+            return true;
         }
         let entries = changes.iter().map(|change| entry_of(change, now)).collect();
-        // With `anyway` nothing is refused.
-        let _ = self.commit(windows, entries, true).await;
+        if self.commit(windows, entries, Anyway::Alone).await.is_err() {
+            return false;
+        }
         for change in &changes {
             let (what, id, who, why) = told(change);
             MaintenanceChanged { what, id, who, why }.emit();
         }
+        true
     }
 
-    /// Puts `windows` in force once they are written down; with `anyway` also when they cannot be.
-    async fn commit(&mut self, windows: Windows, entries: Vec<AuditEntry>, anyway: bool) -> Result<(), Refusal> {
-        let contents = Contents { windows, drains: Drains::clone(&self.drains), roll: self.roll.clone() };
+    /// Puts `windows` in force once they are written down, or where `anyway` allows it without.
+    async fn commit(&mut self, windows: Windows, entries: Vec<AuditEntry>, anyway: Anyway) -> Result<(), Refusal> {
+        let contents = Contents { windows, ..self.contents() };
         self.write(contents, entries, anyway, "let Leeward write into state.directory; a window alone can be opened without it with --force (\"force\": true)")
             .await
     }
 
     /// As [`Maintenance::commit`], for drains.
-    async fn commit_drains(&mut self, drains: Drains, entries: Vec<AuditEntry>, anyway: bool) -> Result<(), Refusal> {
-        let contents = Contents { windows: self.windows.clone(), drains, roll: self.roll.clone() };
+    async fn commit_drains(&mut self, drains: Drains, entries: Vec<AuditEntry>, anyway: Anyway) -> Result<(), Refusal> {
+        let contents = Contents { drains, ..self.contents() };
         self.write(contents, entries, anyway, "let Leeward write into state.directory").await
     }
 
-    /// As [`Maintenance::commit`], for the roll.
-    async fn commit_roll(&mut self, roll: Roll, told: Option<Happening>) -> Result<(), Refusal> {
-        let contents = Contents { windows: self.windows.clone(), drains: Drains::clone(&self.drains), roll: Some(roll) };
-        let entries = told.into_iter().map(happened).collect();
-        self.write(contents, entries, false, "let Leeward write into state.directory").await
+    /// As [`Maintenance::commit`], for the roll, unless another one is kept meanwhile.
+    async fn commit_roll(&mut self, change: &RollChange) -> Result<(), Refusal> {
+        if self.roll != change.before {
+            return Err(sharing::overtaken("the roll"));
+        }
+        let contents = Contents { roll: Some(change.roll.clone()), ..self.contents() };
+        let entries = change.told.clone().into_iter().map(happened).collect();
+        self.write(contents, entries, Anyway::Never, "let Leeward write into state.directory").await
     }
 
-    async fn write(&mut self, contents: Contents, entries: Vec<AuditEntry>, anyway: bool, hint: &str) -> Result<(), Refusal> {
+    /// What is in force.
+    fn contents(&self) -> Contents {
+        Contents { windows: self.windows.clone(), drains: Drains::clone(&self.drains), roll: self.roll.clone(), closed_alone: self.closed_alone.clone() }
+    }
+
+    async fn write(&mut self, contents: Contents, entries: Vec<AuditEntry>, anyway: Anyway, hint: &str) -> Result<(), Refusal> {
+        if self.shared.is_some() {
+            return self.write_shared(contents, entries, anyway, hint).await;
+        }
         let written = contents.clone();
         let result = self.with_store(move |store| store.commit(&written, &entries)).await;
         if let Err(error) = &result {
-            tracing::warn!(%error, in_force = anyway, "a change of maintenance is not on the disk");
+            tracing::warn!(%error, in_force = anyway != Anyway::Never, "a change of maintenance is not on the disk");
         }
         match result {
-            Err(error) if !anyway => Err(Refusal {
-                kind: RefusalKind::Storage,
-                error: format!("it could not be written down: {error}; nothing has changed"),
-                hint: hint.to_owned(),
-                preflight: None,
-            }),
+            Err(error) if anyway == Anyway::Never => Err(not_written(&error, hint)),
             Ok(()) | Err(_) => {
-                (self.windows, self.roll) = (contents.windows, contents.roll);
-                if *self.drains != contents.drains {
-                    self.drains = Arc::new(contents.drains);
-                }
-                self.publish();
+                self.put_in_force(contents);
                 Ok(())
             }
         }
+    }
+
+    fn put_in_force(&mut self, contents: Contents) {
+        (self.windows, self.roll, self.closed_alone) = (contents.windows, contents.roll, contents.closed_alone);
+        if *self.drains != contents.drains {
+            self.drains = Arc::new(contents.drains);
+        }
+        self.publish();
     }
 
     async fn written(&mut self, happening: Happening) -> Result<(), Refusal> {
@@ -423,16 +496,25 @@ impl Maintenance {
         self.tell_ledger();
         let brokers_away = self.detection.away().collect();
         let (windows, kept, drains, known) = (self.windows.clone(), self.kept(), Arc::clone(&self.drains), self.known.clone());
-        let is_new = |shown: &Arc<Drains>| !Arc::ptr_eq(shown, &drains);
-        if is_new(&self.kept_drains.borrow()) {
-            self.kept_drains.send_replace(Arc::clone(&drains));
-            let draining = drains.draining();
-            // Sessions are woken by what concerns them alone.
-            if **self.draining.borrow() != draining {
-                self.draining.send_replace(Arc::new(draining));
-            }
+        // Of several Leewards one drives the drains; all route around.
+        let driven = if self.shared.as_ref().is_none_or(Shared::acts) { Arc::clone(&drains) } else { Arc::default() };
+        let is_new = **self.kept_drains.borrow() != *driven;
+        if is_new {
+            self.kept_drains.send_replace(driven);
         }
-        self.snapshot.store(Arc::new(Snapshot { windows, kept, left_alone, brokers_away, drains, known, roll: self.roll.clone() }));
+        let draining = drains.draining();
+        // Sessions are woken by what concerns them alone.
+        if **self.draining.borrow() != draining {
+            self.draining.send_replace(Arc::new(draining));
+        }
+        let shared = self.shared.as_ref().map(Shared::shown);
+        let walker = shared.as_ref().map(|shared| (shared.walker.clone(), shared.acts()));
+        let before = self.snapshot.load_full();
+        let is_news = before.roll != self.roll || before.shared.as_ref().map(|shared| (shared.walker.clone(), shared.acts())) != walker;
+        self.snapshot.store(Arc::new(Snapshot { windows, kept, left_alone, brokers_away, drains, known, roll: self.roll.clone(), shared }));
+        if is_news {
+            self.changed.send_modify(|count| *count += 1);
+        }
     }
 
     fn tell_ledger(&mut self) {
@@ -504,6 +586,17 @@ fn entry_of(change: &Change, now: Millis) -> AuditEntry {
         Change::Closed(closed) => (Some(view(&closed.window)), None),
     };
     entry(now, who, what, why, before, after, "done")
+}
+
+fn not_written(error: &StoreError, hint: &str) -> Refusal {
+    Refusal { kind: RefusalKind::Storage, error: format!("it could not be written down: {error}; nothing has changed"), hint: hint.to_owned(), preflight: None }
+}
+
+async fn next_news(shared: &mut Option<Shared>) -> super::shared::News {
+    match shared {
+        Some(shared) => shared.next().await,
+        None => std::future::pending().await,
+    }
 }
 
 fn answer<T>(reply: Reply<T>, result: Result<T, Refusal>) {

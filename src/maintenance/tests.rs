@@ -49,7 +49,7 @@ impl Running {
 
     fn over(config: Arc<Config>, cluster: Arc<FakeCluster>) -> Self {
         let (views, pictures) = watch::channel(view(1, &[true, true]));
-        let (maintenance, handle, policy) = open(config, pictures, watch::channel(Arc::default()).1, cluster);
+        let (maintenance, handle, policy) = open(config, pictures, watch::channel(Arc::default()).1, cluster, None);
         Running { handle, policy, views, task: tokio::spawn(maintenance.run(Surveyor::default(), Telemetry::new(1).0)) }
     }
 
@@ -158,7 +158,7 @@ fn windows() -> Windows {
 }
 
 fn contents() -> Contents {
-    Contents { windows: windows(), drains: Drains::default(), roll: None }
+    Contents { windows: windows(), ..Contents::default() }
 }
 
 fn entry(what: &str) -> AuditEntry {

@@ -1,7 +1,8 @@
-//! A drain as it is shown.
+//! Drains, and what several Leewards share, as they are shown.
 
-use super::api::{ByHandView, DrainView};
+use super::api::{ByHandView, DrainView, InstanceView, SharedView};
 use super::drainer::Known;
+use super::shared::Shown;
 use crate::guard::time::{Millis, rfc3339};
 use crate::rolling::Drains;
 use crate::rolling::drain::by_hand::ByHand;
@@ -33,4 +34,36 @@ pub(super) fn drain_view(node_id: i32, drains: &Drains, known: Option<&Known>, w
 fn by_hand_view(hands: &ByHand) -> ByHandView {
     let ByHand { reassignment, election, commands } = hands.clone();
     ByHandView { commands, reassignment, election }
+}
+
+/// A drain that another Leeward may drive: what is known of it here is its phase.
+pub(super) fn shared_drain(mut view: DrainView, shared: Option<&Shown>) -> DrainView {
+    let Some(shared) = shared else { return view };
+    view.old_view = shared.old_view();
+    if view.phase != "serving" && !shared.acts() {
+        let who =
+            shared.walker.as_deref().map_or_else(|| "no Leeward drives it yet".to_owned(), |id| format!("Leeward {id} drives it, and shows how far it is"));
+        view.sentence = format!("broker {}: {}; {who}", view.broker, view.phase);
+    }
+    view
+}
+
+pub(super) fn shared(shown: &Shown) -> SharedView {
+    let instance = |(id, host, admin, heard): &(String, String, String, tokio::time::Instant)| InstanceView {
+        id: id.clone(),
+        host: host.clone(),
+        admin: admin.clone(),
+        seconds_since_heard: heard.elapsed().as_secs(),
+        is_this: *id == shown.me,
+        walks: shown.walker.as_ref() == Some(id),
+    };
+    SharedView {
+        topic: shown.topic.clone(),
+        id: shown.me.clone(),
+        version: shown.version,
+        seconds_old: shown.age().as_secs(),
+        old_view: shown.old_view(),
+        walker: shown.walker.clone(),
+        instances: shown.instances.iter().map(instance).collect(),
+    }
 }

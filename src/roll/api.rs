@@ -147,6 +147,9 @@ pub struct RollView {
     /// What it has left behind.
     pub left: Vec<String>,
     pub brokers: Vec<LegView>,
+    /// Where several Leewards share it: that this view is old, and why; absent while it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub old_view: Option<String>,
 }
 
 /// One broker's part.

@@ -39,6 +39,12 @@ pub struct Rolls {
     inbox: mpsc::Receiver<Order>,
     shown: Arc<ArcSwap<Option<Roll>>>,
     roll: Option<Roll>,
+    /// As it was kept last, by this Leeward or by another one that shares it.
+    kept: Option<Roll>,
+    /// This Leeward is the one that walks; of several, one does.
+    walks: bool,
+    /// The window that it has opened, while that is not kept.
+    window: Option<String>,
     work: JoinSet<Done>,
     is_reading: bool,
     /// What a look has called for and is not done yet.
@@ -82,19 +88,32 @@ impl Rolls {
         let roll = Option::clone(&shown.load());
         let (work, next_look) = (JoinSet::new(), Instant::now());
         let configs = means.maintenance.configs();
-        Rolls { means, configs, inbox, shown, roll, work, is_reading: false, acting: 0, next_look, command: None, absence: Absence::default() }
+        let (kept, walks, window) = (roll.clone(), false, None);
+        Rolls {
+            means,
+            configs,
+            inbox,
+            shown,
+            roll,
+            kept,
+            walks,
+            window,
+            work,
+            is_reading: false,
+            acting: 0,
+            next_look,
+            command: None,
+            absence: Absence::default(),
+        }
     }
 
     /// Goes on until nobody holds a handle any more.
     pub async fn run(mut self) {
-        if let Some(roll) = self.roll.as_mut().filter(|roll| !roll.is_over()) {
-            roll.recover(now());
-            tracing::info!(roll = %roll.id, how_far = %roll.progress(now()).sentence, "a roll goes on");
-        }
-        let mut view = self.means.view.clone();
+        let (mut view, mut changes) = (self.means.view.clone(), self.means.maintenance.changes());
         loop {
+            self.follow_walker();
             self.shown.store(Arc::new(self.roll.clone()));
-            let looks = self.roll.as_ref().is_some_and(|roll| roll.state == State::Running) && !self.is_reading && self.acting == 0;
+            let looks = self.walks && self.roll.as_ref().is_some_and(|roll| roll.state == State::Running) && !self.is_reading && self.acting == 0;
             tokio::select! {
                 order = self.inbox.recv() => match order {
                     Some(order) => self.on_order(order).await,
@@ -105,8 +124,32 @@ impl Rolls {
                     Err(error) => self.stop("something that the roll had begun ended without a result", &error.to_string()).await,
                 },
                 Ok(()) = view.changed() => self.note_absence(),
+                Ok(()) = changes.changed() => self.take_in(),
                 () = tokio::time::sleep_until(self.next_look), if looks => self.read(),
             }
+        }
+    }
+
+    /// Goes on where whoever walked before has left it: this Leeward before a crash, or another one.
+    fn follow_walker(&mut self) {
+        let walks = self.means.maintenance.acts();
+        if walks && !self.walks {
+            self.take_in();
+            self.next_look = Instant::now();
+            if let Some(roll) = self.roll.as_mut().filter(|roll| !roll.is_over()) {
+                roll.recover(now());
+                tracing::info!(roll = %roll.id, how_far = %roll.progress(now()).sentence, "a roll goes on");
+            }
+        }
+        self.walks = walks;
+    }
+
+    /// What another Leeward has made of the roll takes the place of what this one knew.
+    fn take_in(&mut self) {
+        let kept = self.means.maintenance.roll();
+        if kept != self.kept {
+            (self.roll, self.kept) = (kept.clone(), kept);
+            self.absence.forget();
         }
     }
 
@@ -161,7 +204,9 @@ impl Rolls {
                     Ok(window) => {
                         if let (Some(id), Some(roll)) = (window, &mut self.roll) {
                             roll.window_opened(&id, now());
-                            self.save(None).await;
+                            if !self.save(None).await {
+                                self.window = Some(id);
+                            }
                         }
                     }
                     // A drain that is over already, or a window that has expired.
@@ -180,6 +225,12 @@ impl Rolls {
 
     /// Goes on with the roll as far as this reading allows.
     async fn look(&mut self, census: &Census, read_at: Millis) {
+        if !self.means.maintenance.acts() {
+            return;
+        }
+        if let (Some(id), Some(roll)) = (self.window.take(), &mut self.roll) {
+            roll.window_opened(&id, now());
+        }
         let is_window_open = self.is_window_open();
         let (at, step) = self.at_hand().map_or((usize::MAX, Step::Waiting), |(at, leg)| (at, leg.step));
         let command = self.command_at_hand();
@@ -258,6 +309,12 @@ impl Rolls {
         if matches!(&self.command, Some((of, same, Command::Runs)) if *of == node_id && *same == verb) {
             return;
         }
+        // It may have been begun at another Leeward, which may.
+        if !self.configs.borrow().roll.allow_commands {
+            let problem = "the command was not run: this Leeward, which walks the roll now, runs none (roll.allow_commands)".to_owned();
+            self.command = Some((node_id, verb, Command::Failed(problem)));
+            return;
+        }
         self.command = Some((node_id, verb, Command::Runs));
         tracing::info!(node_id, verb, command, "a roll runs a command");
         let directory = output_directory(&self.configs.borrow());
@@ -266,15 +323,26 @@ impl Rolls {
         self.work.spawn(async move { Done::Ran(node_id, verb, run.go().await) });
     }
 
-    /// Writes the roll down. False: it could not be, and the roll has stopped.
+    /// Writes the roll down. False: it could not be; the roll has stopped, or is as it was kept last where others share it.
     async fn save(&mut self, told: Option<Happening>) -> bool {
         let Some(roll) = &mut self.roll else { return false };
-        let saved = self.means.maintenance.save_roll(roll.clone(), told).await;
-        if let Err(Refusal { error, hint, .. }) = &saved {
-            tracing::warn!(%error, "a roll could not be written down");
-            roll.failed(error, hint);
+        match self.means.maintenance.save_roll(self.kept.clone(), roll.clone(), told).await {
+            Ok(()) => {
+                self.kept.clone_from(&self.roll);
+                return true;
+            }
+            Err(Refusal { kind: RefusalKind::Unread | RefusalKind::Overtaken, error, .. }) => {
+                // Nothing of it has been done. The next look decides anew, from what is kept then.
+                tracing::warn!(%error, "a roll waits, as what it does next is not accepted");
+                self.kept = self.means.maintenance.roll();
+                self.roll.clone_from(&self.kept);
+            }
+            Err(Refusal { error, hint, .. }) => {
+                tracing::warn!(%error, "a roll could not be written down");
+                roll.failed(error, hint);
+            }
         }
-        saved.is_ok()
+        false
     }
 
     async fn stop(&mut self, problem: &str, hint: &str) {
@@ -328,7 +396,8 @@ impl Rolls {
             return Err(refusal(RefusalKind::Blocked, error, "leeward roll status shows how far it is"));
         }
         let told = Happening { who, what, why, before: Some(brief(roll)), after: Some(brief(&changed)), result: "done".to_owned() };
-        self.means.maintenance.save_roll(changed.clone(), Some(told)).await?;
+        self.means.maintenance.save_roll(self.kept.clone(), changed.clone(), Some(told)).await?;
+        self.kept = Some(changed.clone());
         let answer = RollAnswer { dry_run: false, roll: views::view(&changed, now()) };
         self.roll = Some(changed);
         self.shown.store(Arc::new(self.roll.clone()));
@@ -365,7 +434,8 @@ impl Rolls {
             return Ok(answer);
         }
         let told = Happening { who: request.author, what: "roll begun", why, before: None, after: Some(brief(&roll)), result: "done".to_owned() };
-        self.means.maintenance.save_roll(roll.clone(), Some(told)).await?;
+        self.means.maintenance.save_roll(self.kept.clone(), roll.clone(), Some(told)).await?;
+        self.kept = Some(roll.clone());
         (self.roll, self.command) = (Some(roll), None);
         self.absence.forget();
         self.next_look = Instant::now();

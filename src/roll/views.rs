@@ -30,6 +30,7 @@ pub(super) fn view(roll: &Roll, now: Millis) -> RollView {
         hint,
         left,
         brokers: roll.legs.iter().map(|leg| leg_view(leg, now)).collect(),
+        old_view: None,
     }
 }
 

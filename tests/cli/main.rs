@@ -2,6 +2,7 @@
 
 mod rehearse;
 mod roll;
+mod shared;
 mod watching;
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -261,12 +262,17 @@ fn free_ports() -> u16 {
 
 impl Running {
     fn start(bootstrap: &str) -> Self {
+        Self::start_with(bootstrap, "")
+    }
+
+    /// `more`: further lines of the configuration.
+    fn start_with(bootstrap: &str, more: &str) -> Self {
         let first = free_ports();
         let admin = format!("127.0.0.1:{}", first + PORTS - 1);
         let upstream = bootstrap.split(',').next().expect("an address");
         let state = tempfile::tempdir().expect("a directory");
         let config = file(&format!(
-            "upstream.bootstrap = [\"{upstream}\"]\nlisten.bootstrap = \"127.0.0.1:{first}\"\nlisten.virtual_brokers.range = {}\nadmin.listen = \"{admin}\"\nlog.format = \"json\"\nstate.directory = \"{}\"\n",
+            "upstream.bootstrap = [\"{upstream}\"]\nlisten.bootstrap = \"127.0.0.1:{first}\"\nlisten.virtual_brokers.range = {}\nadmin.listen = \"{admin}\"\nlog.format = \"json\"\nstate.directory = \"{}\"\n{more}",
             PORTS - 2,
             state.path().join("leeward-state").display()
         ));

@@ -23,19 +23,19 @@ struct Scene {
 }
 
 /// Does what the commands ask for: a command leaves a file with the name of its broker, and waits until it is gone.
-struct Hands {
-    directory: tempfile::TempDir,
+pub(super) struct Hands {
+    pub(super) directory: tempfile::TempDir,
 }
 
 impl Hands {
     /// A command that has `verb` done to its broker.
-    fn command(&self, verb: &str) -> String {
+    pub(super) fn command(&self, verb: &str) -> String {
         let file = format!("{}/{verb}-$LEEWARD_NODE_ID", self.directory.path().display());
         format!("echo $LEEWARD_BROKER > {file}; while [ -e {file} ]; do sleep 0.02; done")
     }
 
     /// Has done what is asked for now; gives what that was.
-    async fn lend(&self, sandbox: &Sandbox) -> Option<String> {
+    pub(super) async fn lend(&self, sandbox: &Sandbox) -> Option<String> {
         let asked: Vec<PathBuf> = fs::read_dir(self.directory.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
         let path = asked.into_iter().next()?;
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();

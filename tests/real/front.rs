@@ -173,6 +173,13 @@ impl Front {
         Some(body)
     }
 
+    /// Kills Leeward. In the control arm nothing happens.
+    pub(crate) fn kill(&mut self) {
+        let Some(leeward) = &mut self.leeward else { return };
+        leeward.process.signal(Signal::Kill);
+        leeward.process.await_exit(END_LIMIT);
+    }
+
     /// All that Leeward has logged. In the control arm nothing.
     pub(crate) fn log(&self) -> String {
         self.leeward.as_ref().map(|leeward| std::fs::read_to_string(leeward.process.log()).unwrap()).unwrap_or_default()

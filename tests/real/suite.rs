@@ -14,6 +14,7 @@ mod rehearsal;
 mod roll;
 mod sasl;
 mod sasl_shelter;
+mod shared;
 mod stored;
 mod told;
 mod trouble;

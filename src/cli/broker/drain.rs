@@ -214,7 +214,8 @@ fn heading(view: &DrainView) -> String {
 /// How far it is, why it does not go on, and what a person has to do.
 fn news(view: &DrainView) -> String {
     let problem = view.problem.as_ref().map(|problem| format!("\n{}", indented("", problem))).unwrap_or_default();
-    format!("{}{problem}{}", indented("", &view.sentence), hands(view))
+    let old = view.old_view.as_ref().map(|old| format!("\n{}", indented("", old))).unwrap_or_default();
+    format!("{}{problem}{old}{}", indented("", &view.sentence), hands(view))
 }
 
 /// What a person has to run, and the files for it.

@@ -2,9 +2,9 @@
 
 use comfy_table::Cell;
 
-use crate::cli::output::{Paint, cut, relative, table};
+use crate::cli::output::{Paint, cut, indented, relative, table};
 use crate::maintenance::Kept;
-use crate::maintenance::api::{Audit, ClosedView, MaintenanceStatus, OffAnswer, OnAnswer, ScheduleAnswer, ScheduleView, WindowView};
+use crate::maintenance::api::{Audit, ClosedView, InstanceView, MaintenanceStatus, OffAnswer, OnAnswer, ScheduleAnswer, ScheduleView, SharedView, WindowView};
 use crate::maintenance::preflight::{Finding, Level, Preflight};
 
 /// Windows that were, in the status; the audit has all.
@@ -51,6 +51,9 @@ pub(super) fn status(status: &MaintenanceStatus, paint: Paint) -> String {
     if !status.left_alone.is_empty() {
         parts.push(cut(&format!("acks stay as they are on {}", some(&status.left_alone))));
     }
+    if let Some(shared) = &status.shared {
+        parts.push(sharing(shared, paint));
+    }
     parts.push(String::new());
     if status.open.is_empty() {
         parts.push("no window is open".to_owned());
@@ -80,6 +83,23 @@ pub(super) fn status(status: &MaintenanceStatus, paint: Paint) -> String {
         };
         let rows = status.history.iter().take(HISTORY_SHOWN).map(row);
         parts.extend([String::new(), table(&["WAS", "CLOSED", "LASTED", "BY", "WHY", "REASON"], rows, paint)]);
+    }
+    parts.join("\n")
+}
+
+/// What several Leewards share, and who they are.
+fn sharing(shared: &SharedView, paint: Paint) -> String {
+    let mut parts = vec![format!("shared through topic {}, version {}", shared.topic, shared.version)];
+    parts.extend(shared.old_view.as_ref().map(|old| paint.bad(&indented("", old))));
+    let row = |one: &InstanceView| {
+        let id = if one.is_this { format!("{} (this one)", one.id) } else { one.id.clone() };
+        let walks = if one.walks { "drives drains and walks the roll" } else { "" };
+        [id, one.host.clone(), one.admin.clone(), format!("{} ago", relative(one.seconds_since_heard)), walks.to_owned()]
+            .map(|cell| Cell::new(plain(&cell)))
+            .to_vec()
+    };
+    if !shared.instances.is_empty() {
+        parts.push(table(&["LEEWARD", "HOST", "ADMIN", "HEARD", ""], shared.instances.iter().map(row), paint));
     }
     parts.join("\n")
 }

@@ -47,6 +47,7 @@ fn maintenance() -> MaintenanceStatus {
         left_alone: ["a", "b", "c", "d"].map(str::to_owned).to_vec(),
         brokers_away: vec![2],
         kept: Kept { directory: "/var/lib/leeward".to_owned(), survives_restart: true, problem: None, note: None },
+        shared: None,
     }
 }
 

@@ -13,6 +13,7 @@ pub(super) fn roll(roll: &RollView, paint: Paint) -> String {
     let head = format!("roll {} ({}), by {}, begun {}", roll.id, roll.reason, roll.author, ago(roll));
     let mut lines = vec![indented("", &head), format!("{} {:>3.0} %{}", bar(roll.fraction), roll.fraction * 100.0, left(roll))];
     lines.push(indented("", &roll.sentence));
+    lines.extend(roll.old_view.as_ref().map(|old| paint.bad(&indented("", old))));
     if let Some(window) = &roll.window {
         lines.push(format!("maintenance window {window} is open"));
     }

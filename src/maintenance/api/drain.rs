@@ -76,6 +76,9 @@ pub struct DrainView {
     /// How long ago a Produce or a Fetch of Leeward's clients last left for it, to within a second; `None`: none has since Leeward began, or it is not asked.
     #[serde(default)]
     pub produce_or_fetch_seconds_ago: Option<u64>,
+    /// That this view is old, and why; absent while it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub old_view: Option<String>,
 }
 
 impl DrainView {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use super::{ITSELF, Maintenance, answer, entry, named};
+use super::{Anyway, ITSELF, Maintenance, OVERTAKEN_MAX, answer, entry, named, sharing, until_first};
 use crate::guard::time::Millis;
 use crate::guard::windows::TEXT_BYTES_MAX;
 use crate::maintenance::api::{DrainAnswer, DrainRequest, DrainView, UndrainRequest};
@@ -33,8 +33,10 @@ pub(in crate::maintenance) struct Reading {
 impl Maintenance {
     pub(super) async fn on_broker(&mut self, command: BrokerCommand) {
         match command {
-            BrokerCommand::Drain(node_id, request, census, reply) => answer(reply, self.drain(node_id, request, &census).await),
-            BrokerCommand::Undrain(node_id, request, census, reply) => answer(reply, self.undrain(node_id, request, census.as_deref()).await),
+            BrokerCommand::Drain(node_id, request, census, reply) => answer(reply, until_first!(self.drain(node_id, request.clone(), &census).await)),
+            BrokerCommand::Undrain(node_id, request, census, reply) => {
+                answer(reply, until_first!(self.undrain(node_id, request.clone(), census.as_deref()).await))
+            }
         }
     }
 
@@ -75,7 +77,7 @@ impl Maintenance {
         if is_new {
             let what = if preflight.safe { "drain begun" } else { "drain begun by force" };
             let entry = entry(now, &author, what, &why, Some(brief(node_id, &self.drains)), Some(brief(node_id, &drains)), "done");
-            self.commit_drains(drains, vec![entry], false).await?;
+            self.commit_drains(drains, vec![entry], Anyway::Never).await?;
             MaintenanceChanged { what, id: &id(node_id), who: &author, why: &why }.emit();
         }
         Ok(DrainAnswer { dry_run: false, drain: self.drain_view(node_id), preflight: Some(preflight), kept: self.kept() })
@@ -102,7 +104,7 @@ impl Maintenance {
             self.known.insert(node_id, Arc::new(known));
             let entry = entry(now, &author, "undrain begun", &why, Some(brief(node_id, &self.drains)), Some(brief(node_id, &drains)), "done");
             // To bring a broker back must be possible with a full disk too.
-            self.commit_drains(drains, vec![entry], true).await?;
+            self.commit_drains(drains, vec![entry], Anyway::WithoutDisk).await?;
             MaintenanceChanged { what: "undrain begun", id: &id(node_id), who: &author, why: &why }.emit();
         }
         Ok(DrainAnswer { dry_run: false, drain: self.drain_view(node_id), preflight: None, kept: self.kept() })
@@ -123,16 +125,28 @@ impl Maintenance {
     }
 
     async fn save(&mut self, node_id: i32, orders: Vec<SavedOrder>, done: oneshot::Sender<Result<(), String>>) {
-        let mut drains = Drains::clone(&self.drains);
-        drains.save(node_id, orders);
-        let why = drains.get(node_id).map(|drain| drain.reason.clone()).unwrap_or_default();
-        let entry = entry(now(), ITSELF, "orders saved", &why, Some(brief(node_id, &self.drains)), Some(brief(node_id, &drains)), "done");
-        let saved = self.commit_drains(drains, vec![entry], false).await.map_err(|refusal| refusal.error);
+        let saved = until_first!(self.try_save(node_id, &orders).await).map_err(|refusal| refusal.error);
         // The drainer ends with its owner.
         let _ = done.send(saved);
     }
 
+    async fn try_save(&mut self, node_id: i32, orders: &[SavedOrder]) -> Result<(), Refusal> {
+        if !self.drives() {
+            return Err(sharing::overtaken("the drain"));
+        }
+        let mut drains = Drains::clone(&self.drains);
+        drains.save(node_id, orders.to_vec());
+        let why = drains.get(node_id).map(|drain| drain.reason.clone()).unwrap_or_default();
+        let entry = entry(now(), ITSELF, "orders saved", &why, Some(brief(node_id, &self.drains)), Some(brief(node_id, &drains)), "done");
+        self.commit_drains(drains, vec![entry], Anyway::Never).await
+    }
+
     async fn on_outcome(&mut self, node_id: i32, outcome: Outcome, sentence: &str) {
+        // With the disk's refusal it has happened all the same; where it is lost, the next reading finds it out again.
+        let _ = until_first!(self.try_outcome(node_id, outcome, sentence).await);
+    }
+
+    async fn try_outcome(&mut self, node_id: i32, outcome: Outcome, sentence: &str) -> Result<(), Refusal> {
         let mut drains = Drains::clone(&self.drains);
         let why = drains.get(node_id).map(|drain| drain.reason.clone()).unwrap_or_default();
         let (what, is_new) = match outcome {
@@ -140,17 +154,17 @@ impl Maintenance {
             Outcome::NotDrained => ("drain goes on", drains.settle(node_id, false)),
             Outcome::Restored => ("undrained", drains.end(node_id).is_some()),
         };
-        if !is_new {
-            return;
+        if !is_new || !self.drives() {
+            return Ok(());
         }
         let mut after = brief(node_id, &drains);
         if let Value::Object(fields) = &mut after {
             fields.insert("told".to_owned(), json!(sentence));
         }
         let entry = entry(now(), ITSELF, what, &why, Some(brief(node_id, &self.drains)), Some(after), "done");
-        // It has happened: with `anyway` nothing is refused, and after a restart it is found out again.
-        let _ = self.commit_drains(drains, vec![entry], true).await;
+        self.commit_drains(drains, vec![entry], Anyway::WithoutDisk).await?;
         MaintenanceChanged { what, id: &id(node_id), who: ITSELF, why: sentence }.emit();
+        Ok(())
     }
 
     fn drain_preflight(&self, node_id: i32, census: &Census) -> Preflight {
