@@ -277,7 +277,7 @@ pub const KEYS: &[Key] = &[
         preset: Preset::Toml("20000"),
         applies: Applies::Now,
         meaning: "Sessions in all; beyond it a connection is closed when it is accepted.",
-        reason: "Two descriptors each, below the usual limit of 65536 (Leeward says so where the limit is lower); at 3 KB an idle session that is 60 MB.",
+        reason: "Two descriptors each, below the usual limit of 65536 (Leeward says so where the limit is lower); at 4 KB an idle session that is 80 MB.",
     },
     Key {
         path: "limits.sessions_per_address_max",
