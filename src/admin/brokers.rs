@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use axum::Json;
-use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
 use super::AdminState;
-use super::handlers::refuse;
+use super::handlers::{NoQuery, NodeId, refuse};
 use super::traffic::BrokerTraffic;
 use crate::guard::time::{millis, rfc3339};
 use crate::protocol::versions::Offer;
@@ -178,11 +178,7 @@ pub(super) struct Asked {
     guarantee: Guarantee,
 }
 
-pub(super) async fn stop(State(state): State<AdminState>, node_id: Result<Path<i32>, PathRejection>, asked: Result<Query<Asked>, QueryRejection>) -> Response {
-    let node_id = match node_id {
-        Ok(Path(node_id)) => node_id,
-        Err(error) => return no_node_id(&error),
-    };
+pub(super) async fn stop(State(state): State<AdminState>, NodeId(node_id): NodeId, asked: Result<Query<Asked>, QueryRejection>) -> Response {
     let asked = match asked {
         Ok(Query(asked)) => asked,
         Err(error) => return refuse(StatusCode::BAD_REQUEST, &error.body_text(), "ask with ?guarantee=strict, available or none, or without"),
@@ -193,23 +189,7 @@ pub(super) async fn stop(State(state): State<AdminState>, node_id: Result<Path<i
     }
 }
 
-/// Nothing.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct AskedNothing {}
-
-pub(super) async fn go_on(
-    State(state): State<AdminState>,
-    node_id: Result<Path<i32>, PathRejection>,
-    asked: Result<Query<AskedNothing>, QueryRejection>,
-) -> Response {
-    if let Err(error) = asked {
-        return refuse(StatusCode::BAD_REQUEST, &error.body_text(), "ask without a query");
-    }
-    let node_id = match node_id {
-        Ok(Path(node_id)) => node_id,
-        Err(error) => return no_node_id(&error),
-    };
+pub(super) async fn go_on(State(state): State<AdminState>, NodeId(node_id): NodeId, _: NoQuery) -> Response {
     match census(&state).await {
         Ok(census) => Json(may_continue(&census, node_id, None)).into_response(),
         Err(refusal) => refusal,
@@ -221,8 +201,4 @@ pub(super) async fn census(state: &AdminState) -> Result<Census, Response> {
         let hint = "look at the brokers, and at leeward status; where they ask for a login, set upstream.sasl_plain";
         refuse(StatusCode::SERVICE_UNAVAILABLE, &format!("the cluster could not be read: {error}"), hint)
     })
-}
-
-fn no_node_id(error: &PathRejection) -> Response {
-    refuse(StatusCode::BAD_REQUEST, &error.body_text(), "name the broker by its node id, a whole number that GET /v1/cluster lists")
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::{FromRequest, Request, State};
+use axum::extract::{FromRequest, FromRequestParts, Path, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -113,6 +114,35 @@ impl FromRequest<AdminState> for Body {
             let hint = format!("send at most {BODY_BYTES_MAX} bytes, and all that content-length says");
             refuse(rejection.status(), &format!("the body cannot be read: {}", rejection.body_text()), &hint)
         })
+    }
+}
+
+/// The broker that a path names, or the refusal of what is no node id.
+pub(super) struct NodeId(pub(super) i32);
+
+impl FromRequestParts<AdminState> for NodeId {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AdminState) -> Result<Self, Response> {
+        let read = Path::<i32>::from_request_parts(parts, state).await;
+        read.map(|Path(node_id)| NodeId(node_id)).map_err(|error| refuse(StatusCode::BAD_REQUEST, &error.body_text(), NO_NODE_ID))
+    }
+}
+
+/// What to do where a path names no broker.
+pub(super) const NO_NODE_ID: &str = "name the broker by its node id, a whole number that GET /v1/cluster lists";
+
+/// Holds that nothing is asked behind a question mark.
+pub(super) struct NoQuery;
+
+impl FromRequestParts<AdminState> for NoQuery {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, _: &AdminState) -> Result<Self, Response> {
+        match parts.uri.query() {
+            None | Some("") => Ok(NoQuery),
+            Some(query) => Err(refuse(StatusCode::BAD_REQUEST, &format!("this takes no query, and got {query}"), "ask without a query")),
+        }
     }
 }
 

@@ -3,14 +3,13 @@
 use std::time::{Duration, Instant};
 
 use axum::Json;
-use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 use super::AdminState;
-use super::brokers::{AskedNothing, census};
-use super::handlers::refuse;
+use super::brokers::census;
+use super::handlers::{NO_NODE_ID, NoQuery, NodeId, refuse};
 use crate::config::{Absorb, Config};
 use crate::rolling::rehearsal::{Client, Settings, Traffic, rehearse};
 use crate::session::{About, Hindrance};
@@ -19,20 +18,7 @@ use crate::telemetry::traffic::NodeTraffic;
 /// A worker that does not tell of its clients within it is at its end.
 const SURVEY_TIMEOUT: Duration = Duration::from_secs(2);
 
-const NO_NODE_ID: &str = "name the broker by its node id, a whole number that GET /v1/cluster lists";
-
-pub(super) async fn status(
-    State(state): State<AdminState>,
-    node_id: Result<Path<i32>, PathRejection>,
-    asked: Result<Query<AskedNothing>, QueryRejection>,
-) -> Response {
-    if let Err(error) = asked {
-        return refuse(StatusCode::BAD_REQUEST, &error.body_text(), "ask without a query");
-    }
-    let node_id = match node_id {
-        Ok(Path(node_id)) => node_id,
-        Err(error) => return refuse(StatusCode::BAD_REQUEST, &error.body_text(), NO_NODE_ID),
-    };
+pub(super) async fn status(State(state): State<AdminState>, NodeId(node_id): NodeId, _: NoQuery) -> Response {
     let census = match census(&state).await {
         Ok(census) => census,
         Err(refusal) => return refusal,

@@ -22,7 +22,7 @@ fn traits(asked: Option<i16>, uses: &[(i16, i16, bool)]) -> Traits {
 }
 
 fn tell(table: &mut Table, client_id: &str, traits: Traits, requests: u64, at: u64) {
-    let about = About { client_id: client_id.into(), traits, ..About::default() };
+    let about = About { client_id: client_id.into(), traits: traits.into(), ..About::default() };
     let tally = Tally { requests, ..Tally::default() };
     let contact = Contact { about: &about, address: HERE, tally, before: Tally::default(), read_bytes: 10, written_bytes: 20, is_new: true };
     table.note(&contact, at);

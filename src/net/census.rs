@@ -43,8 +43,8 @@ pub(super) struct Place {
 pub(super) struct Seen {
     tally: Tally,
     bytes: (u64, u64),
-    told: Tally,
-    told_bytes: (u64, u64),
+    /// As both were when they were told last; a connection that is new has not been told of.
+    told: Option<Box<(Tally, (u64, u64))>>,
 }
 
 impl Seen {
@@ -54,17 +54,22 @@ impl Seen {
 
     /// Tells `table` what is new. `now` is of the clock of the tally, `at` the same moment of the machine's.
     pub(super) fn tell(&mut self, table: &mut Table, about: &About, address: IpAddr, now: u64, at: SystemTime) {
+        let (before, bytes_before) = self.told();
         let contact = Contact {
             about,
             address,
             tally: self.tally,
-            before: self.told,
-            read_bytes: self.bytes.0.saturating_sub(self.told_bytes.0),
-            written_bytes: self.bytes.1.saturating_sub(self.told_bytes.1),
-            is_new: self.told.requests == 0,
+            before,
+            read_bytes: self.bytes.0.saturating_sub(bytes_before.0),
+            written_bytes: self.bytes.1.saturating_sub(bytes_before.1),
+            is_new: before.requests == 0,
         };
         table.note(&contact, self.last(now, at));
-        (self.told, self.told_bytes) = (self.tally, self.bytes);
+        **self.told.get_or_insert_default() = (self.tally, self.bytes);
+    }
+
+    fn told(&self) -> (Tally, (u64, u64)) {
+        self.told.as_deref().copied().unwrap_or_default()
     }
 
     fn last(&self, now: u64, at: SystemTime) -> Millis {
@@ -75,7 +80,8 @@ impl Seen {
 impl Census {
     pub(super) fn take(&mut self, seen: &mut Seen, about: &About, place: Place, now: u64, at: SystemTime) {
         // Nothing new of one that was silent: it is not looked at again.
-        if seen.tally.requests != seen.told.requests || seen.bytes != seen.told_bytes {
+        let (told, told_bytes) = seen.told();
+        if seen.tally.requests != told.requests || seen.bytes != told_bytes {
             seen.tell(&mut self.table, about, place.peer.ip(), now, at);
         }
         let since = wall(place.since);

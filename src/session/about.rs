@@ -1,5 +1,6 @@
 //! What an operator should know of a client before a window opens.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Session, Traits};
@@ -51,7 +52,7 @@ pub struct About {
     /// After how long it gives up the Produce that it gives up first; `None`: it has sent none.
     pub produce_limit: Option<Duration>,
     pub hindrance: Option<Hindrance>,
-    pub traits: Traits,
+    pub traits: Arc<Traits>,
 }
 
 /// The first Produce version that must carry message format v2.
@@ -67,7 +68,7 @@ impl Session {
             shortest: self.shortest,
             produce_limit: self.produce_limit,
             hindrance: self.hindrance,
-            traits: self.traits().clone(),
+            traits: Arc::clone(self.traits()),
         }
     }
 

@@ -1,5 +1,7 @@
 //! What kind of client a session has: what it says of itself, and what its requests show. Looked at on the hot path: what was seen before costs a few compares.
 
+use std::sync::Arc;
+
 use super::Session;
 use crate::protocol::coordinator::{self, CoordinatorKind};
 use crate::protocol::peek::{Peek, ProducePeek};
@@ -80,7 +82,8 @@ pub struct Tally {
 /// Both, and what is needed to gather them.
 #[derive(Debug, Default)]
 pub(super) struct Portrait {
-    pub(super) traits: Traits,
+    /// Shared with whoever was told of them, until they change.
+    pub(super) traits: Arc<Traits>,
     pub(super) tally: Tally,
     /// The API and version of the last request: the next one most often has the same.
     last: (i16, i16),
@@ -100,7 +103,7 @@ enum Mechanism {
 
 impl Session {
     /// What is known of the client's kind; changes when [`Session::about_changes`] does.
-    pub fn traits(&self) -> &Traits {
+    pub fn traits(&self) -> &Arc<Traits> {
         &self.portrait.traits
     }
 
@@ -153,6 +156,7 @@ impl Session {
         let traits = &mut self.portrait.traits;
         let software = software.map(|(name, version)| Software { name: cut(name).into(), version: cut(version).into() });
         if traits.asked < Some(version) || (software.is_some() && traits.software != software) {
+            let traits = Arc::make_mut(traits);
             traits.asked = traits.asked.max(Some(version));
             traits.software = software.or(traits.software.take());
             self.about_changes += 1;
@@ -174,12 +178,17 @@ impl Session {
 
 impl Portrait {
     fn used(&mut self, peek: &Peek, offered: impl FnOnce() -> Option<i16>) -> bool {
-        let (uses, bit) = (&mut self.traits.uses, bit(peek.api_version));
-        let place = uses.iter().position(|used| used.api_key == peek.api_key).unwrap_or(uses.len());
-        if place == uses.len() {
-            uses.push(Used { api_key: peek.api_key, versions: 0, chosen: 0 });
+        let bit = bit(peek.api_version);
+        let place = self.traits.uses.iter().position(|used| used.api_key == peek.api_key);
+        if place.and_then(|place| self.traits.uses.get(place)).is_some_and(|used| used.versions & bit != 0) {
+            return false;
         }
-        let Some(used) = uses.get_mut(place).filter(|used| used.versions & bit == 0) else { return false };
+        let uses = &mut Arc::make_mut(&mut self.traits).uses;
+        let place = place.unwrap_or_else(|| {
+            uses.push(Used { api_key: peek.api_key, versions: 0, chosen: 0 });
+            uses.len() - 1
+        });
+        let Some(used) = uses.get_mut(place) else { return false };
         used.versions |= bit;
         if offered().is_some_and(|highest| peek.api_version < highest) {
             used.chosen |= bit;
@@ -188,7 +197,7 @@ impl Portrait {
     }
 
     fn produces(&mut self, produce: ProducePeek, version: i16, frame: &[u8]) -> bool {
-        let traits = &mut self.traits;
+        let traits = &self.traits;
         let acks = match produce.acks {
             0 => 1,
             1 => 2,
@@ -199,6 +208,7 @@ impl Portrait {
         let timeouts = traits.produce_timeout_ms.map_or((timeout, timeout), |(least, most)| (least.min(timeout), most.max(timeout)));
         let mut changed = traits.acks & acks == 0 || traits.produce_timeout_ms != Some(timeouts);
         if changed {
+            let traits = Arc::make_mut(&mut self.traits);
             traits.acks |= acks;
             traits.produce_timeout_ms = Some(timeouts);
         }
@@ -212,17 +222,24 @@ impl Portrait {
     }
 
     fn sampled(&mut self, sample: Sample) -> bool {
-        let (traits, tally) = (&mut self.traits, &mut self.tally);
+        let tally = &mut self.tally;
         tally.sampled += 1;
         tally.sampled_bytes += u64::from(sample.bytes);
         tally.sampled_records += u64::from(sample.records);
         tally.largest_batch = tally.largest_batch.max(sample.bytes);
+        let traits = &*self.traits;
         let before = (traits.compressions, traits.formats, traits.idempotent, traits.transactional);
-        traits.compressions |= 1 << sample.compression;
-        traits.formats |= 1 << sample.format;
-        traits.idempotent |= sample.numbered;
-        traits.transactional |= sample.transactional;
-        before != (traits.compressions, traits.formats, traits.idempotent, traits.transactional)
+        let after = (
+            traits.compressions | 1 << sample.compression,
+            traits.formats | 1 << sample.format,
+            traits.idempotent || sample.numbered,
+            traits.transactional || sample.transactional,
+        );
+        if before != after {
+            let traits = Arc::make_mut(&mut self.traits);
+            (traits.compressions, traits.formats, traits.idempotent, traits.transactional) = after;
+        }
+        before != after
     }
 
     fn joins(&mut self, frame: &[u8]) -> bool {
@@ -234,7 +251,7 @@ impl Portrait {
         if group.is_empty() || self.traits.groups.iter().any(|known| **known == *group) {
             return false;
         }
-        self.traits.groups.push(group.into());
+        Arc::make_mut(&mut self.traits).groups.push(group.into());
         true
     }
 
@@ -258,7 +275,7 @@ impl Portrait {
         if user.is_none() || self.traits.principal.as_deref() == user {
             return false;
         }
-        self.traits.principal = user.map(Into::into);
+        Arc::make_mut(&mut self.traits).principal = user.map(Into::into);
         true
     }
 }

@@ -266,12 +266,12 @@ async fn clients_are_told_as_the_document_says() {
         produce_timeout_ms: Some((1, 1)),
         ..Traits::default()
     };
-    let connection = |requests, node_id, traits| crate::net::Connection {
+    let connection = |requests, node_id, traits: Traits| crate::net::Connection {
         peer: "127.0.0.1:5".parse().unwrap(),
         node_id,
         since: 1000,
         last: 2000,
-        about: About { traits, ..About::default() },
+        about: About { traits: traits.into(), ..About::default() },
         tally: Tally { requests, sampled: requests, ..Tally::default() },
         read_bytes: 500,
         written_bytes: 0,
