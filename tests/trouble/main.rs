@@ -6,6 +6,7 @@
 mod brokers;
 mod bulk;
 mod clients;
+mod drained;
 mod ends;
 mod held;
 mod leeward;

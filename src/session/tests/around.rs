@@ -77,3 +77,13 @@ fn without_absorption_it_is_a_plain_wire() {
     desk.home(&metadata(1, 1, "b1", 9092)).unwrap();
     assert!(!leaves(&mut desk));
 }
+
+#[test]
+fn what_any_broker_can_answer_goes_to_one_that_stays() {
+    let mut desk = desk();
+    desk.view = view(&[(1, "b1", 9092), (2, "b2", 9093), (3, "b3", 9094)]);
+    desk.policy = Policy { draining: [3].into(), ..Policy::default() };
+    desk.client(&metadata_request(1)).unwrap();
+    desk.lose_home().unwrap();
+    assert_eq!(opened(&mut desk), [Some(2)], "node 1 is gone, and node 3 is about to be");
+}
