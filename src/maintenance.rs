@@ -94,6 +94,9 @@ pub struct Happening {
     pub result: String,
 }
 
+/// How often a change is decided anew when other Leewards' changes come first.
+pub(crate) const OVERTAKEN_MAX: usize = 8;
+
 enum Command {
     On(OnRequest, Reply<OnAnswer>),
     Off(OffRequest, Reply<OffAnswer>),

@@ -19,7 +19,7 @@ use super::drainer::{Drainer, Known};
 use super::preflight::{Preflight, PreflightInput};
 use super::shared::Shared;
 use super::store::{ClosedAlone, Contents, Store, StoreError};
-use super::{Command, Happening, Refusal, RefusalKind, Reply, RollChange, Snapshot, now};
+use super::{Command, Happening, OVERTAKEN_MAX, Refusal, RefusalKind, Reply, RollChange, Snapshot, now};
 use crate::cluster::{Leaders, View};
 use crate::config::{Config, parse_duration};
 use crate::control::Operator;
@@ -93,9 +93,6 @@ enum Anyway {
     /// Where the topic that is shared is out of reach, too.
     Alone,
 }
-
-/// How often a change is decided anew when other Leewards' changes come first.
-const OVERTAKEN_MAX: usize = 8;
 
 /// Decides a change again as long as others' changes come first.
 macro_rules! until_first {

@@ -18,7 +18,7 @@ use crate::config::{Config, parse_duration};
 use crate::control::OperatorError;
 use crate::guard::time::{Millis, millis};
 use crate::maintenance::api::{DrainRequest, OffRequest, OnRequest, UndrainRequest};
-use crate::maintenance::{Happening, MaintenanceHandle, Refusal, RefusalKind};
+use crate::maintenance::{Happening, MaintenanceHandle, OVERTAKEN_MAX, Refusal, RefusalKind};
 use crate::rolling::Census;
 use crate::rolling::drain::Phase;
 use crate::rolling::walk::{Act, Command, DrainsSeen, Facts, Leg, Roll, Settings, State, Step, order};
@@ -383,64 +383,85 @@ impl Rolls {
         what: &'static str,
         why: &str,
         who: Option<String>,
-        change: impl FnOnce(&mut Roll) -> bool,
+        change: impl Fn(&mut Roll) -> bool,
         cannot: &str,
     ) -> Result<RollAnswer, Refusal> {
         let why = reason(why)?;
-        let Some(roll) = &self.roll else {
-            return Err(refusal(RefusalKind::Missing, "there is no roll".to_owned(), "leeward roll start begins one"));
-        };
-        let mut changed = roll.clone();
-        if !change(&mut changed) {
-            let error = format!("roll {}: {cannot} ({})", roll.id, roll.progress(now()).sentence);
-            return Err(refusal(RefusalKind::Blocked, error, "leeward roll status shows how far it is"));
+        let changed = self
+            .keep(|roll| {
+                let Some(roll) = roll else {
+                    return Err(refusal(RefusalKind::Missing, "there is no roll".to_owned(), "leeward roll start begins one"));
+                };
+                let mut changed = roll.clone();
+                if !change(&mut changed) {
+                    let error = format!("roll {}: {cannot} ({})", roll.id, roll.progress(now()).sentence);
+                    return Err(refusal(RefusalKind::Blocked, error, "leeward roll status shows how far it is"));
+                }
+                let (who, why) = (who.clone(), why.clone());
+                let told = Happening { who, what, why, before: Some(brief(roll)), after: Some(brief(&changed)), result: "done".to_owned() };
+                Ok((changed, told))
+            })
+            .await?;
+        Ok(RollAnswer { dry_run: false, roll: views::view(&changed, now()) })
+    }
+
+    /// Writes down what an order makes of the roll. Where another Leeward has changed the roll meanwhile, it is made of that.
+    async fn keep(&mut self, make: impl Fn(Option<&Roll>) -> Result<(Roll, Happening), Refusal>) -> Result<Roll, Refusal> {
+        let mut times = 0;
+        loop {
+            let (roll, told) = make(self.roll.as_ref())?;
+            times += 1;
+            match self.means.maintenance.save_roll(self.kept.clone(), roll.clone(), Some(told)).await {
+                Ok(()) => {
+                    self.kept = Some(roll.clone());
+                    self.roll = Some(roll.clone());
+                    self.shown.store(Arc::new(self.roll.clone()));
+                    return Ok(roll);
+                }
+                Err(Refusal { kind: RefusalKind::Overtaken, .. }) if times < OVERTAKEN_MAX => self.take_in(),
+                Err(refusal) => return Err(refusal),
+            }
         }
-        let told = Happening { who, what, why, before: Some(brief(roll)), after: Some(brief(&changed)), result: "done".to_owned() };
-        self.means.maintenance.save_roll(self.kept.clone(), changed.clone(), Some(told)).await?;
-        self.kept = Some(changed.clone());
-        let answer = RollAnswer { dry_run: false, roll: views::view(&changed, now()) };
-        self.roll = Some(changed);
-        self.shown.store(Arc::new(self.roll.clone()));
-        Ok(answer)
     }
 
     async fn start(&mut self, request: StartRequest, census: &Census) -> Result<RollAnswer, Refusal> {
         let why = reason(&request.reason)?;
         let settings = self.settings(&request)?;
-        if let Some(roll) = self.roll.as_ref().filter(|roll| !roll.is_over()) {
-            let error = format!("roll {} is not over: {}", roll.id, roll.progress(now()).sentence);
-            return Err(refusal(RefusalKind::Blocked, error, "wait for its end, or end it with leeward roll abort"));
-        }
         let order = order(census, &request.brokers, request.by_rack)
             .map_err(|error| refusal(RefusalKind::Wrong, error.to_string(), "leeward cluster lists the brokers"))?;
-        let number = self.roll.as_ref().and_then(|roll| roll.id.strip_prefix('r')?.parse::<u64>().ok()).unwrap_or(0) + 1;
-        let author = request.author.clone().unwrap_or_else(|| ITSELF.to_owned());
-        let roll = Roll {
-            id: format!("r{number}"),
-            reason: why.clone(),
-            author,
-            begun: now(),
-            ended: None,
-            settings,
-            window: None,
-            known: census.brokers.values().map(|broker| broker.address.to_string()).collect(),
-            window_since: 0,
-            legs: order.into_iter().map(Leg::new).collect(),
-            state: State::Running,
-            is_ending: false,
+        let make = |last: Option<&Roll>| {
+            if let Some(roll) = last.filter(|roll| !roll.is_over()) {
+                let error = format!("roll {} is not over: {}", roll.id, roll.progress(now()).sentence);
+                return Err(refusal(RefusalKind::Blocked, error, "wait for its end, or end it with leeward roll abort"));
+            }
+            let number = last.and_then(|roll| roll.id.strip_prefix('r')?.parse::<u64>().ok()).unwrap_or(0) + 1;
+            let roll = Roll {
+                id: format!("r{number}"),
+                reason: why.clone(),
+                author: request.author.clone().unwrap_or_else(|| ITSELF.to_owned()),
+                begun: now(),
+                ended: None,
+                settings: settings.clone(),
+                window: None,
+                known: census.brokers.values().map(|broker| broker.address.to_string()).collect(),
+                window_since: 0,
+                legs: order.iter().copied().map(Leg::new).collect(),
+                state: State::Running,
+                is_ending: false,
+            };
+            let (who, why) = (request.author.clone(), why.clone());
+            let told = Happening { who, what: "roll begun", why, before: None, after: Some(brief(&roll)), result: "done".to_owned() };
+            Ok((roll, told))
         };
-        let answer = RollAnswer { dry_run: request.dry_run, roll: views::view(&roll, now()) };
         if request.dry_run {
-            return Ok(answer);
+            let (roll, _) = make(self.roll.as_ref())?;
+            return Ok(RollAnswer { dry_run: true, roll: views::view(&roll, now()) });
         }
-        let told = Happening { who: request.author, what: "roll begun", why, before: None, after: Some(brief(&roll)), result: "done".to_owned() };
-        self.means.maintenance.save_roll(self.kept.clone(), roll.clone(), Some(told)).await?;
-        self.kept = Some(roll.clone());
-        (self.roll, self.command) = (Some(roll), None);
+        let roll = self.keep(make).await?;
+        self.command = None;
         self.absence.forget();
         self.next_look = Instant::now();
-        self.shown.store(Arc::new(self.roll.clone()));
-        Ok(answer)
+        Ok(RollAnswer { dry_run: false, roll: views::view(&roll, now()) })
     }
 
     fn settings(&self, request: &StartRequest) -> Result<Settings, Refusal> {

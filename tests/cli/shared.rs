@@ -174,7 +174,13 @@ async fn a_roll_whose_walker_is_killed_is_taken_over_and_ends() {
         done.extend(hands.lend(&pair.sandbox).await);
         assert!(started.elapsed() < PATIENCE, "{}", roll(&pair.b).out);
     }
-    // A command of the other asks the walker.
+    // A command of the other asks the walker, and does not mind what the walker changes meanwhile.
+    for _ in 0..5 {
+        for arguments in [["roll", "pause", "--reason", "wait"], ["roll", "resume", "--reason", "go"]] {
+            let ran = pair.b.tell(&arguments);
+            assert_eq!(ran.code, Some(0), "{arguments:?}: {}", ran.err);
+        }
+    }
     let paused = pair.b.tell(&["roll", "pause", "--reason", "look", "--author", "bob"]);
     assert_eq!(paused.code, Some(0), "{}", paused.err);
     until("paused at the walker", || {

@@ -1,67 +1,17 @@
 //! `leeward cluster` and `leeward broker may-stop`, `may-continue` from outside, in front of the sandbox: answers, exit codes, and waiting.
 #![expect(clippy::unwrap_used, reason = "a test may panic, and says where")]
 
-use std::net::TcpListener;
-use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use leeward::sandbox::{ModelConfig, Sandbox, SandboxConfig};
 use serde_json::Value;
 
-/// A Leeward in front of a sandbox.
-struct Running {
-    process: Child,
-    admin: String,
-}
+use super::Running;
 
-impl Drop for Running {
-    fn drop(&mut self) {
-        // Both fail where it has ended already.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-struct Ran {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
-const PORTS: u16 = 10;
-
-/// So many ports in a row that nobody listens on now, below those that the system gives to outgoing connections.
-fn free_ports() -> u16 {
-    let free = |first: &u16| (*first..first + PORTS).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok());
-    (0..1000).map(|_| fastrand::u16(20_000..32_000)).find(free).unwrap()
-}
-
-impl Running {
-    fn start(sandbox: &Sandbox) -> Self {
-        let first = free_ports();
-        let (listen, admin, base) = (format!("127.0.0.1:{first}"), format!("127.0.0.1:{}", first + PORTS - 1), (first + 1).to_string());
-        let process = Command::new(env!("CARGO_BIN_EXE_leeward"))
-            .args(["run", "--upstream", &sandbox.bootstrap(), "--listen", &listen, "--admin", &admin, "--base-port", &base])
-            .args(["--set", "listen.virtual_brokers.range=6"])
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let running = Running { process, admin };
-        assert_eq!(running.tell(&["status", "--wait", "--timeout", "30"]).code, Some(0));
-        running
-    }
-
-    fn tell(&self, arguments: &[&str]) -> Ran {
-        let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_leeward")).args(arguments).args(["--admin", &self.admin]).output().unwrap();
-        let (out, err) = (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap());
-        assert!(out.starts_with('{') || out.lines().all(|line| line.chars().count() <= 100), "{out}");
-        Ran { code: status.code(), out, err }
-    }
-
-    fn json(&self, arguments: &[&str]) -> (Option<i32>, Value) {
-        let ran = self.tell(&[arguments, &["-o", "json"]].concat());
-        (ran.code, serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {}{}", ran.out, ran.err)))
-    }
+/// The exit code and the JSON, whatever that code is.
+fn json(running: &Running, arguments: &[&str]) -> (Option<i32>, Value) {
+    let ran = super::leeward(&[arguments, &["-o", "json", "--admin", &running.admin]].concat());
+    (ran.code, serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {}{}", ran.out, ran.err)))
 }
 
 /// Brokers whose session outlives the test: the metadata goes on naming one that stands still.
@@ -72,6 +22,12 @@ async fn cluster() -> Sandbox {
     sandbox
 }
 
+fn started(sandbox: &Sandbox) -> Running {
+    let running = Running::start(&sandbox.bootstrap());
+    running.healthy("3 of 3 brokers reachable");
+    running
+}
+
 fn kinds(answer: &Value, list: &str) -> Vec<String> {
     answer[list].as_array().unwrap().iter().map(|blocker| blocker["kind"].as_str().unwrap().to_owned()).collect()
 }
@@ -79,7 +35,7 @@ fn kinds(answer: &Value, list: &str) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_healthy_cluster_says_yes_and_a_broker_that_stands_still_makes_it_no() {
     let sandbox = cluster().await;
-    let running = Running::start(&sandbox);
+    let running = started(&sandbox);
 
     let ran = running.tell(&["cluster"]);
     assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
@@ -87,18 +43,18 @@ async fn a_healthy_cluster_says_yes_and_a_broker_that_stands_still_makes_it_no()
     let ran = running.tell(&["broker", "may-stop", "1", "--checks", "2", "--every", "200ms"]);
     assert_eq!((ran.code, ran.err.as_str()), (Some(0), "yes, 1 of 2\n"));
     assert!(ran.out.starts_with("yes: broker 1 may stop (strict)\n"), "{}", ran.out);
-    let (code, back) = running.json(&["broker", "may-continue", "1"]);
+    let (code, back) = json(&running, &["broker", "may-continue", "1"]);
     assert_eq!((code, &back["may_continue"], &back["share"]["in_sync"]), (Some(0), &true.into(), &6.into()));
 
     sandbox.pause(2).unwrap();
-    let (code, verdict) = running.json(&["broker", "may-stop", "1"]);
+    let (code, verdict) = json(&running, &["broker", "may-stop", "1"]);
     assert_eq!((code, &verdict["may_stop"]), (Some(3), &false.into()));
     // It is in every ISR as the metadata tells it, and counts no more.
     assert_eq!(kinds(&verdict, "blockers"), ["at_min_isr", "other_broker_down"]);
-    assert_eq!(running.json(&["broker", "may-stop", "1", "--guarantee", "available"]).0, Some(0));
-    let (code, back) = running.json(&["broker", "may-continue", "2"]);
+    assert_eq!(json(&running, &["broker", "may-stop", "1", "--guarantee", "available"]).0, Some(0));
+    let (code, back) = json(&running, &["broker", "may-continue", "2"]);
     assert_eq!((code, kinds(&back, "missing")), (Some(3), vec!["unreachable".to_owned()]));
-    let (_, picture) = running.json(&["cluster"]);
+    let (_, picture) = json(&running, &["cluster"]);
     assert_eq!(picture["brokers"][1]["state"], "down", "{picture:#}");
 
     let ran = running.tell(&["broker", "may-stop", "1", "--wait", "--every", "1s", "--timeout", "2s"]);
@@ -115,8 +71,8 @@ async fn a_healthy_cluster_says_yes_and_a_broker_that_stands_still_makes_it_no()
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_asked_wrongly_is_said() {
     let sandbox = cluster().await;
-    let running = Running::start(&sandbox);
-    let (code, verdict) = running.json(&["broker", "may-stop", "9", "--guarantee", "none"]);
+    let running = started(&sandbox);
+    let (code, verdict) = json(&running, &["broker", "may-stop", "9", "--guarantee", "none"]);
     assert_eq!((code, kinds(&verdict, "blockers")), (Some(3), vec!["unknown_broker".to_owned()]));
     for (arguments, said) in [
         (["broker", "may-stop", "one"].as_slice(), "invalid value 'one'"),
@@ -134,7 +90,7 @@ async fn what_is_asked_wrongly_is_said() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_any_broker_it_is_said_that_nothing_is_known() {
     let sandbox = cluster().await;
-    let running = Running::start(&sandbox);
+    let running = started(&sandbox);
     for (node_id, _) in sandbox.brokers() {
         sandbox.kill(node_id).unwrap();
     }

@@ -1,0 +1,91 @@
+//! `leeward clients` in front of the sandbox.
+
+use super::*;
+
+/// Sends a request with this client id and waits for its answer, or for the end of the connection.
+fn request(stream: &mut TcpStream, client_id: &str, (api_key, version): (i16, i16), body: &[u8]) {
+    let mut frame = Vec::new();
+    frame.extend(api_key.to_be_bytes());
+    frame.extend(version.to_be_bytes());
+    frame.extend([0, 0, 0, 7]);
+    frame.extend(i16::try_from(client_id.len()).expect("short").to_be_bytes());
+    frame.extend(client_id.as_bytes());
+    frame.extend(body);
+    stream.write_all(&u32::try_from(frame.len()).expect("short").to_be_bytes()).expect("sent");
+    stream.write_all(&frame).expect("sent");
+    let mut length = [0; 4];
+    if stream.read_exact(&mut length).is_ok() {
+        let mut answer = vec![0; u32::from_be_bytes(length) as usize];
+        stream.read_exact(&mut answer).expect("an answer");
+    }
+}
+
+const LIST_OFFSETS: i16 = 2;
+
+/// ListOffsets v0 and v2 of no topic.
+const OF_NO_TOPIC_V0: [u8; 8] = [0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0];
+
+const OF_NO_TOPIC_V2: [u8; 9] = [0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_are_shown_judged_and_remembered() {
+    let sandbox = Sandbox::start(SandboxConfig::default()).await.expect("a cluster");
+    let mut running = Running::start(&sandbox.bootstrap());
+    running.healthy("3 of 3 brokers reachable");
+    assert!(running.tell(&["clients"]).out.starts_with("0 connections, 0 client ids"), "{}", running.tell(&["clients"]).out);
+    let ran = running.tell(&["clients", "--incompatible-with", "4.0"]);
+    assert_eq!((ran.code, ran.out.starts_with("0 would break with Kafka 4.0")), (Some(0), true), "{}", ran.out);
+
+    let bootstrap = running.bootstrap();
+    let mut new = TcpStream::connect(&bootstrap).expect("connected");
+    // ApiVersions v3: tags of the header, two compact strings, tags.
+    let software = [&[0, 11][..], b"librdkafka", &[6], b"2.3.0", &[0]].concat();
+    request(&mut new, "orders", (18, 3), &software);
+    request(&mut new, "orders", (LIST_OFFSETS, 2), &OF_NO_TOPIC_V2);
+    let mut old = TcpStream::connect(&bootstrap).expect("connected");
+    request(&mut old, "old \u{1b}[31mapp", (LIST_OFFSETS, 0), &OF_NO_TOPIC_V0);
+    drop(old);
+    let started = Instant::now();
+    while running.json(&["clients"])["connections"].as_array().map(Vec::len) != Some(1) {
+        assert!(started.elapsed() < Duration::from_secs(10), "a session that ended is gone");
+    }
+
+    let seen = running.json(&["clients", "--sort", "id"]);
+    let [first, second] = seen["clients"].as_array().expect("rows").as_slice() else { panic!("{seen}") };
+    assert_eq!(
+        (&first["client_id"], &first["connections"], &first["sessions"], &first["requests"]),
+        (&"old \u{1b}[31mapp".into(), &0.into(), &1.into(), &1.into())
+    );
+    assert_eq!(second["software"], serde_json::json!({"name": "librdkafka", "version": "2.3.0", "inferred": false}));
+    assert_eq!((&second["connections"], &second["asked_versions_with"], &second["api_versions"]["ListOffsets"]["highest"]), (&1.into(), &3.into(), &2.into()));
+    assert_eq!(seen["connections"][0]["client_id"], "orders");
+    assert!(second["read_bytes"].as_u64() > Some(50) && second["written_bytes"].as_u64() > Some(50), "{second}");
+    let table = running.tell(&["clients", "--software", "RDKAFKA"]).out;
+    assert!(table.contains("orders") && table.contains("librdkafka 2.3.0") && !table.contains("app"), "{table}");
+    let table = running.tell(&["clients", "--connections", "--client-id", "orders"]).out;
+    assert!(table.contains("127.0.0.1:") && table.contains("USER"), "{table}");
+
+    let breaks = |running: &Running| {
+        let ran = running.tell(&["clients", "--incompatible-with", "4.0"]);
+        assert_eq!(ran.code, Some(3), "{}{}", ran.out, ran.err);
+        assert!(ran.out.contains("1 would break with Kafka 4.0, 0 cannot be told, 1 fine"), "{}", ran.out);
+        assert!(ran.out.contains("ListOffsets v0 was removed, 4.0 takes v1 and later") && !ran.out.contains('\u{1b}'), "{}", ran.out);
+        assert!(!ran.out.contains("orders"), "{}", ran.out);
+    };
+    breaks(&running);
+    let ran = running.tell(&["clients", "--incompatible-with", "4.0", "--client-id", "orders", "--all"]);
+    assert_eq!((ran.code, ran.out.contains("fine  orders")), (Some(0), true), "{}", ran.out);
+    assert_eq!(running.tell(&["clients", "--incompatible-with", "3.9"]).code, Some(0));
+    assert_eq!(running.tell(&["clients", "--incompatible-with", "5.0"]).code, Some(2));
+
+    // Written at the end, and read again: who would break is known before they come back.
+    drop(new);
+    running.signal("TERM");
+    assert_eq!(running.process.wait().expect("it ends").code(), Some(0));
+    let file = std::fs::read_to_string(running.state.path().join("leeward-state/clients.json")).expect("what is kept");
+    assert!(file.contains("orders"), "{file}");
+    (running.process, running.lines) = Running::spawn(&running.config);
+    running.healthy("3 of 3 brokers reachable");
+    breaks(&running);
+    sandbox.shutdown().await;
+}
