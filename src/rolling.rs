@@ -5,6 +5,7 @@
 pub mod census;
 pub mod drain;
 pub mod gate;
+pub mod reassign;
 pub mod rehearsal;
 pub mod resume;
 pub mod roster;
