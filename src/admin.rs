@@ -39,6 +39,7 @@ mod http;
 mod maintenance;
 mod page;
 pub mod readiness;
+mod reassign;
 mod rehearse;
 pub mod report;
 mod roll;
@@ -65,6 +66,7 @@ use crate::config::{Config, ConfigErrors};
 use crate::control::Operator;
 use crate::maintenance::MaintenanceHandle;
 use crate::net::Surveyor;
+use crate::reassign::ReassignHandle;
 use crate::register::RegisterHandle;
 use crate::roll::RollHandle;
 use crate::telemetry::Telemetry;
@@ -79,6 +81,7 @@ pub struct AdminState {
     pub commands: mpsc::Sender<AdminCommand>,
     pub maintenance: MaintenanceHandle,
     pub roll: RollHandle,
+    pub reassign: ReassignHandle,
     pub operator: Operator,
     pub surveyor: Surveyor,
     pub register: RegisterHandle,

@@ -23,6 +23,7 @@ use crate::config::{Config, ConfigSource};
 use crate::control::{Control, Operator};
 use crate::maintenance::{self, MaintenanceHandle};
 use crate::net::{Endpoint, Learn, Listeners, Pictures, Workers};
+use crate::reassign;
 use crate::register::{self, RegisterHandle};
 use crate::roll;
 use crate::telemetry::Telemetry;
@@ -130,9 +131,12 @@ impl App {
             maintenance::open(Arc::clone(&config), pictures.clone(), leaders.clone(), cluster, Some(control.operator()))
         };
         let means = roll::Means { cluster, maintenance: maintenance.clone(), view: pictures.clone() };
-        let known = maintenance.roll().filter(|roll| !roll.is_over()).map(|roll| roll.known).unwrap_or_default();
+        let mut known = maintenance.roll().filter(|roll| !roll.is_over()).map(|roll| roll.known).unwrap_or_default();
+        known.extend(maintenance.reassign().filter(|run| !run.rests()).map(|run| run.known).unwrap_or_default());
         control.remember(known.iter().filter_map(|address| address.parse().ok()).collect());
         let (rolls, roll) = roll::open(means);
+        let means = reassign::Means { operator: control.operator(), maintenance: maintenance.clone(), telemetry: Arc::clone(&telemetry) };
+        let (reassigner, reassign) = reassign::open(means);
         let for_sessions = Pictures { view: pictures.clone(), leaders, policy: policies };
         let (workers, heard) = Workers::start(metrics, &config.limits, config.upstream.connect_timeout, &for_sessions).map_err(system("threads"))?;
         let mut listeners = Listeners::new(workers.handles(), &config.limits, own_metrics);
@@ -148,6 +152,7 @@ impl App {
         control.start(heard.interested);
         tokio::spawn(upkeep.run(workers.surveyor(), Arc::clone(&telemetry)));
         tokio::spawn(rolls.run());
+        tokio::spawn(reassigner.run());
         let (register, registered) = register::open(&config.state.directory);
         tokio::spawn(register.run(workers.surveyor()));
 
@@ -162,6 +167,7 @@ impl App {
             commands: sender,
             maintenance: maintenance.clone(),
             roll,
+            reassign,
             operator: control.operator(),
             surveyor: workers.surveyor(),
             register: registered.clone(),

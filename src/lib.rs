@@ -19,6 +19,7 @@
 //! | [`control`] | io | Leeward as a client of the cluster: versions, metadata, leaders, the next picture of the cluster |
 //! | [`maintenance`] | io | maintenance windows by toggle, schedule and detection, and drains; their state and audit file; publishes the policy |
 //! | [`roll`] | io | walks the brokers of a cluster one by one: drain, gate, stop, start, undrain; goes on after a crash |
+//! | [`reassign`] | io | moves partitions from broker to broker: throttled, saved before, and back again; goes on after a crash |
 //! | [`register`] | io | the table of clients over all threads, kept over a restart |
 //! | [`admin`] | io | health, metrics, status and reload over HTTP; reads snapshots, sends commands |
 //! | [`app`] | io | `leeward run`: puts the parts together and takes them apart |
@@ -84,6 +85,7 @@ pub mod guard;
 pub mod maintenance;
 pub mod net;
 pub mod protocol;
+pub mod reassign;
 pub mod register;
 pub mod releases;
 pub mod roll;

@@ -32,6 +32,7 @@ use crate::control::Operator;
 use crate::guard::time::{Millis, millis};
 use crate::guard::{Policy, Windows};
 use crate::rolling::drain::Phase;
+use crate::rolling::reassign::run::Run;
 use crate::rolling::walk::Roll;
 use crate::rolling::{Draining, Drains};
 use api::{
@@ -105,6 +106,7 @@ enum Command {
     Preflight(Reply<Preflight>),
     Record(Happening, Reply<()>),
     SaveRoll(Box<RollChange>, Reply<()>),
+    SaveReassign(Box<ReassignChange>, Reply<()>),
     Broker(BrokerCommand),
 }
 
@@ -117,6 +119,15 @@ struct RollChange {
     told: Option<Happening>,
 }
 
+/// A reassignment as it is to be kept.
+#[derive(Debug, Clone)]
+struct ReassignChange {
+    /// The one that is kept now, as far as whoever changes it knows.
+    before: Option<Run>,
+    run: Run,
+    told: Option<Happening>,
+}
+
 /// What is in force, for those that only read.
 #[derive(Debug, Clone, Default)]
 struct Snapshot {
@@ -126,6 +137,7 @@ struct Snapshot {
     brokers_away: Vec<i32>,
     drains: Arc<Drains>,
     roll: Option<Roll>,
+    reassign: Option<Run>,
     /// What is known of drains that go on, and of the last one of each broker.
     known: BTreeMap<i32, Arc<Known>>,
     /// Where several Leewards share all this.
@@ -226,12 +238,22 @@ impl MaintenanceHandle {
         self.ask(|reply| Command::SaveRoll(Box::new(RollChange { before, roll, told }), reply)).await
     }
 
+    /// The reassignment that goes on, or the last one.
+    pub fn reassign(&self) -> Option<Run> {
+        self.snapshot.load().reassign.clone()
+    }
+
+    /// Keeps a reassignment as it is now in the place of `before`, and tells the audit file of it; it is on the disk when this is done.
+    pub async fn save_reassign(&self, before: Option<Run>, run: Run, told: Option<Happening>) -> Result<(), Refusal> {
+        self.ask(|reply| Command::SaveReassign(Box::new(ReassignChange { before, run, told }), reply)).await
+    }
+
     /// Whether this Leeward is the one that walks a roll. A single one always is.
     pub fn acts(&self) -> bool {
         self.snapshot.load().shared.as_ref().is_none_or(Shown::acts)
     }
 
-    /// Changes with the roll, and with who walks it.
+    /// Changes with the roll and the reassignment, and with who walks them.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.clone()
     }

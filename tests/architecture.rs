@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// In the order of `src/lib.rs`: a module may use those before it.
-const ORDER: [&str; 17] = [
+const ORDER: [&str; 18] = [
     "wire",
     "protocol",
     "config",
@@ -19,6 +19,7 @@ const ORDER: [&str; 17] = [
     "control",
     "maintenance",
     "roll",
+    "reassign",
     "register",
     "admin",
     "app",

@@ -164,6 +164,7 @@ async fn start_configured(directory: &std::path::Path, more: &str, reply: fn() -
         view: Arc::new(ArcSwap::from_pointee(View::default())),
         config: Arc::new(ArcSwap::from_pointee(config)),
         readiness: Arc::default(),
+        reassign: reassign_of(&maintenance, operator.clone(), &telemetry),
         telemetry,
         commands,
         roll: roll_of(&maintenance, operator.clone()),
@@ -185,6 +186,13 @@ fn roll_of(maintenance: &MaintenanceHandle, operator: Operator) -> RollHandle {
     let (rolls, roll) = crate::roll::open(crate::roll::Means { cluster: Arc::new(operator), maintenance: maintenance.clone(), view });
     tokio::spawn(rolls.run());
     roll
+}
+
+fn reassign_of(maintenance: &MaintenanceHandle, operator: Operator, telemetry: &Arc<Telemetry>) -> ReassignHandle {
+    let means = crate::reassign::Means { operator, maintenance: maintenance.clone(), telemetry: Arc::clone(telemetry) };
+    let (reassigner, reassign) = crate::reassign::open(means);
+    tokio::spawn(reassigner.run());
+    reassign
 }
 
 async fn start(reply: fn() -> Result<Reloaded, ConfigErrors>) -> Running {

@@ -5,6 +5,7 @@
 mod census;
 mod changes;
 mod journal;
+mod moves;
 mod zookeeper;
 
 use std::sync::Arc;

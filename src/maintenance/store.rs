@@ -15,6 +15,7 @@ use super::api::{Audit, AuditEntry};
 use crate::guard::Windows;
 use crate::guard::time::{Millis, rfc3339};
 use crate::rolling::Drains;
+use crate::rolling::reassign::run::Run;
 use crate::rolling::walk::Roll;
 
 /// The layout of `state.json`.
@@ -34,6 +35,9 @@ struct State {
     /// The same holds for files of before there were rolls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     roll: Option<Roll>,
+    /// And before there were reassignments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reassign: Option<Run>,
     /// Windows that were closed here while the topic of shared state was out of reach.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     closed_alone: Vec<ClosedAlone>,
@@ -57,6 +61,8 @@ pub(super) struct Contents {
     pub(super) drains: Drains,
     /// The roll that goes on, or the last one.
     pub(super) roll: Option<Roll>,
+    /// The reassignment that goes on, or the last one.
+    pub(super) reassign: Option<Run>,
     pub(super) closed_alone: Vec<ClosedAlone>,
 }
 
@@ -72,18 +78,19 @@ impl Contents {
     /// # Errors
     /// In a sentence.
     pub(super) fn from_shared(value: Value, closed_alone: Vec<ClosedAlone>) -> Result<Self, String> {
-        let State { version, windows, drains, roll, closed_alone: _ } = serde_json::from_value(value).map_err(|error| format!("it is damaged ({error})"))?;
+        let State { version, windows, drains, roll, reassign, closed_alone: _ } =
+            serde_json::from_value(value).map_err(|error| format!("it is damaged ({error})"))?;
         if version != VERSION {
             return Err(format!("it has version {version}, which this Leeward does not know"));
         }
-        Ok(Contents { windows, drains, roll, closed_alone })
+        Ok(Contents { windows, drains, roll, reassign, closed_alone })
     }
 }
 
 impl State {
     fn of(contents: Contents) -> Self {
-        let Contents { windows, drains, roll, closed_alone } = contents;
-        State { version: VERSION, windows, drains, roll, closed_alone }
+        let Contents { windows, drains, roll, reassign, closed_alone } = contents;
+        State { version: VERSION, windows, drains, roll, reassign, closed_alone }
     }
 }
 
@@ -213,7 +220,9 @@ impl Store {
         };
         let problem = match serde_json::from_slice::<Version>(&text) {
             Ok(Version { version: VERSION }) => match serde_json::from_slice::<State>(&text) {
-                Ok(State { version: _, windows, drains, roll, closed_alone }) => return Ok(Contents { windows, drains, roll, closed_alone }),
+                Ok(State { version: _, windows, drains, roll, reassign, closed_alone }) => {
+                    return Ok(Contents { windows, drains, roll, reassign, closed_alone });
+                }
                 Err(error) => format!("it is damaged ({error})"),
             },
             Ok(Version { version }) => format!("it has version {version}, which this Leeward does not know"),

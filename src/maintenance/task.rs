@@ -1,6 +1,7 @@
 //! The one owner of the windows: takes commands, the time, and the picture of the cluster, one after the other.
 
 mod drain;
+mod kept;
 mod sharing;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +20,7 @@ use super::drainer::{Drainer, Known};
 use super::preflight::{Preflight, PreflightInput};
 use super::shared::Shared;
 use super::store::{ClosedAlone, Contents, Store, StoreError};
-use super::{Command, Happening, OVERTAKEN_MAX, Refusal, RefusalKind, Reply, RollChange, Snapshot, now};
+use super::{Command, Happening, OVERTAKEN_MAX, Refusal, RefusalKind, Reply, Snapshot, now};
 use crate::cluster::{Leaders, View};
 use crate::config::{Config, parse_duration};
 use crate::control::Operator;
@@ -29,6 +30,7 @@ use crate::guard::windows::{Change, Coverage, Limits, Opening, Origin, Schedule,
 use crate::guard::{Detection, Policy, Windows};
 use crate::net::Surveyor;
 use crate::rolling::drain::Phase;
+use crate::rolling::reassign::run::Run;
 use crate::rolling::walk::Roll;
 use crate::rolling::{Draining, Drains};
 use crate::telemetry::Telemetry;
@@ -57,6 +59,7 @@ pub struct Maintenance {
     windows: Windows,
     drains: Arc<Drains>,
     roll: Option<Roll>,
+    reassign: Option<Run>,
     known: BTreeMap<i32, Arc<Known>>,
     detection: Detection,
     /// `None` only while the disk is being written.
@@ -131,13 +134,14 @@ impl Maintenance {
     ) -> (Self, watch::Receiver<Arc<Policy>>) {
         let (policy, policies) = watch::channel(Arc::new(Policy::default()));
         let Pictures { view, leaders, cluster, operator, draining, changed } = pictures;
-        let Contents { windows, drains, roll, closed_alone } = contents;
+        let Contents { windows, drains, roll, reassign, closed_alone } = contents;
         let drains = Arc::new(drains);
         let mut maintenance = Maintenance {
             windows,
             kept_drains: watch::Sender::new(Arc::clone(&drains)),
             drains,
             roll,
+            reassign,
             known: BTreeMap::new(),
             detection: Detection::default(),
             store: Some(store),
@@ -221,6 +225,7 @@ impl Maintenance {
             Command::Preflight(reply) => answer(reply, Ok(self.preflight().await)),
             Command::Record(happening, reply) => answer(reply, self.written(happening).await),
             Command::SaveRoll(change, reply) => answer(reply, until_first!(self.commit_roll(&change).await)),
+            Command::SaveReassign(change, reply) => answer(reply, until_first!(self.commit_reassign(&change).await)),
             Command::Broker(command) => self.on_broker(command).await,
         }
     }
@@ -406,21 +411,6 @@ impl Maintenance {
         self.write(contents, entries, anyway, "let Leeward write into state.directory").await
     }
 
-    /// As [`Maintenance::commit`], for the roll, unless another one is kept meanwhile.
-    async fn commit_roll(&mut self, change: &RollChange) -> Result<(), Refusal> {
-        if self.roll != change.before {
-            return Err(sharing::overtaken("the roll"));
-        }
-        let contents = Contents { roll: Some(change.roll.clone()), ..self.contents() };
-        let entries = change.told.clone().into_iter().map(happened).collect();
-        self.write(contents, entries, Anyway::Never, "let Leeward write into state.directory").await
-    }
-
-    /// What is in force.
-    fn contents(&self) -> Contents {
-        Contents { windows: self.windows.clone(), drains: Drains::clone(&self.drains), roll: self.roll.clone(), closed_alone: self.closed_alone.clone() }
-    }
-
     async fn write(&mut self, contents: Contents, entries: Vec<AuditEntry>, anyway: Anyway, hint: &str) -> Result<(), Refusal> {
         if self.shared.is_some() {
             return self.write_shared(contents, entries, anyway, hint).await;
@@ -440,7 +430,7 @@ impl Maintenance {
     }
 
     fn put_in_force(&mut self, contents: Contents) {
-        (self.windows, self.roll, self.closed_alone) = (contents.windows, contents.roll, contents.closed_alone);
+        (self.windows, self.roll, self.reassign, self.closed_alone) = (contents.windows, contents.roll, contents.reassign, contents.closed_alone);
         if *self.drains != contents.drains {
             self.drains = Arc::new(contents.drains);
         }
@@ -507,8 +497,11 @@ impl Maintenance {
         let shared = self.shared.as_ref().map(Shared::shown);
         let walker = shared.as_ref().map(|shared| (shared.walker.clone(), shared.acts()));
         let before = self.snapshot.load_full();
-        let is_news = before.roll != self.roll || before.shared.as_ref().map(|shared| (shared.walker.clone(), shared.acts())) != walker;
-        self.snapshot.store(Arc::new(Snapshot { windows, kept, left_alone, brokers_away, drains, known, roll: self.roll.clone(), shared }));
+        let is_news = before.roll != self.roll
+            || before.reassign != self.reassign
+            || before.shared.as_ref().map(|shared| (shared.walker.clone(), shared.acts())) != walker;
+        let (roll, reassign) = (self.roll.clone(), self.reassign.clone());
+        self.snapshot.store(Arc::new(Snapshot { windows, kept, left_alone, brokers_away, drains, known, roll, reassign, shared }));
         if is_news {
             self.changed.send_modify(|count| *count += 1);
         }

@@ -1,6 +1,8 @@
 //! Which brokers have the replicas of each partition, and which are to have them: how a broker that joined gets its share.
 
 mod json;
+pub mod run;
+pub mod throttle;
 
 #[cfg(test)]
 mod tests;

@@ -17,15 +17,15 @@ use crate::rolling::drain::Move;
 use crate::telemetry::error_name;
 
 /// Partitions in one request: what a controller does in well under a second.
-const PARTITIONS_MAX: usize = 500;
+pub(super) const PARTITIONS_MAX: usize = 500;
 
 /// How long the controller may take for them, in milliseconds.
-const CHANGE_TIMEOUT_MS: i32 = 8_000;
+pub(super) const CHANGE_TIMEOUT_MS: i32 = 8_000;
 
 /// Of ElectLeaders: the first replica, not whoever is left.
 const PREFERRED: i8 = 0;
 
-const REASSIGN: &str = "AlterPartitionReassignments";
+pub(super) const REASSIGN: &str = "AlterPartitionReassignments";
 const ELECT: &str = "ElectLeaders";
 
 /// A change of one partition that the controller did not make.
@@ -94,7 +94,7 @@ impl Operator {
         Ok(refused)
     }
 
-    async fn elect_preferred(&self, moves: &[Move]) -> Result<Vec<NotChanged>, OperatorError> {
+    pub(super) async fn elect_preferred(&self, moves: &[Move]) -> Result<Vec<NotChanged>, OperatorError> {
         let mut refused = Vec::new();
         for some in moves.chunks(PARTITIONS_MAX) {
             let topics = by_topic(some)
@@ -115,7 +115,7 @@ impl Operator {
     }
 
     /// Asks the controller. Where the metadata named one that is none any more, every other broker is asked whether it is.
-    async fn of_controller<Q: Request>(
+    pub(super) async fn of_controller<Q: Request>(
         &self,
         api: &'static str,
         last: i16,
@@ -146,7 +146,7 @@ fn election_error(answer: &ElectLeadersResponse) -> i16 {
     if answer.error_code == 0 { first.map_or(0, |partition| partition.error_code) } else { answer.error_code }
 }
 
-fn check(api: &'static str, code: i16, message: Option<&str>) -> Result<(), OperatorError> {
+pub(super) fn check(api: &'static str, code: i16, message: Option<&str>) -> Result<(), OperatorError> {
     match ResponseError::try_from_code(code) {
         None => Ok(()),
         Some(ResponseError::ClusterAuthorizationFailed) => Err(OperatorError::MayNotAlter { api }),
@@ -155,7 +155,12 @@ fn check(api: &'static str, code: i16, message: Option<&str>) -> Result<(), Oper
 }
 
 /// Brokers before 2.4 tell of a missing right with every partition.
-fn not_changed(api: &'static str, topic: &TopicName, partition: i32, (code, message): (i16, Option<&str>)) -> Result<Option<NotChanged>, OperatorError> {
+pub(super) fn not_changed(
+    api: &'static str,
+    topic: &TopicName,
+    partition: i32,
+    (code, message): (i16, Option<&str>),
+) -> Result<Option<NotChanged>, OperatorError> {
     let Some(error) = ResponseError::try_from_code(code) else { return Ok(None) };
     // Somebody was faster: Kafka itself, perhaps.
     if error == ResponseError::ElectionNotNeeded {
@@ -176,7 +181,7 @@ fn by_topic(moves: &[Move]) -> BTreeMap<&str, Vec<&Move>> {
     topics
 }
 
-fn name(topic: &str) -> TopicName {
+pub(super) fn name(topic: &str) -> TopicName {
     TopicName(StrBytes::from_string(topic.to_owned()))
 }
 

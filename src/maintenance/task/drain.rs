@@ -47,6 +47,9 @@ impl Maintenance {
             return Err(unknown(node_id));
         }
         let is_new = self.drains.get(node_id).is_none_or(|drain| drain.phase == Phase::Undraining);
+        if is_new {
+            self.no_reassignment("a drained broker")?;
+        }
         let preflight = self.drain_preflight(node_id, census);
         let mut drains = Drains::clone(&self.drains);
         let begun = drains.begin(node_id, &why, &author, request.force, now);

@@ -1,12 +1,12 @@
 //! The owner's part in what several Leewards share: changes are accepted in the topic before they are in force, and what others have changed is taken in.
 
+use super::kept::goes_on;
 use super::{Anyway, Maintenance, not_written};
 use crate::guard::windows::Closed;
 use crate::maintenance::api::AuditEntry;
 use crate::maintenance::shared::{News, Outcome, Shared};
 use crate::maintenance::store::{ClosedAlone, Contents};
 use crate::maintenance::{Refusal, RefusalKind};
-use crate::rolling::walk::Roll;
 use crate::telemetry::events::MaintenanceChanged;
 
 impl Maintenance {
@@ -39,10 +39,10 @@ impl Maintenance {
 
     /// Says that this one lives; becomes the first to write, or a lost walker's successor, where that is due.
     pub(super) async fn keep_sharing(&mut self) {
+        let has_work = self.has_work();
         let Some(shared) = &mut self.shared else { return };
         shared.beat();
         let is_empty = shared.is_empty() && shared.why_not().is_none();
-        let has_work = !self.drains.is_empty() || self.roll.as_ref().is_some_and(|roll| !roll.is_over());
         if is_empty {
             // What was kept before there was a topic.
             let contents = self.contents();
@@ -152,13 +152,13 @@ impl Maintenance {
         self.put_in_force(contents);
     }
 
-    /// Whoever begins a roll walks it, and whoever begins the only drain drives it; a roll that goes on stays with its walker.
+    /// Whoever begins a roll walks it, and whoever begins the only drain or a reassignment drives it; what goes on stays with its walker.
     fn next_walker(&self, new: &Contents) -> Option<String> {
         let shared = self.shared.as_ref()?;
-        let goes_on = |roll: Option<&Roll>| roll.is_some_and(|roll| !roll.is_over());
         let begins_roll = goes_on(new.roll.as_ref()) && !goes_on(self.roll.as_ref());
         let begins_drain = !new.drains.is_empty() && self.drains.is_empty() && !goes_on(self.roll.as_ref());
-        if begins_roll || begins_drain { Some(shared.me.clone()) } else { shared.walker().map(str::to_owned) }
+        let begins_reassignment = new.reassign.as_ref().is_some_and(|run| !run.rests()) && !self.has_work();
+        if begins_roll || begins_drain || begins_reassignment { Some(shared.me.clone()) } else { shared.walker().map(str::to_owned) }
     }
 
     /// These were closed while the topic was out of reach.

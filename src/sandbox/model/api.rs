@@ -9,6 +9,7 @@ mod offsets;
 mod operations;
 mod produce;
 mod reassignments;
+mod settings;
 
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
@@ -56,7 +57,7 @@ const fn row(key: i16, min: i16, max: i16, handle: fn(&mut Model, NodeId, Reply,
     Served { key, min, max, handle }
 }
 
-static SERVED: [Served; 25] = [
+static SERVED: [Served; 27] = [
     row(0, 3, 13, Model::produce),
     row(1, 4, 17, Model::fetch),
     row(2, 1, 10, Model::list_offsets),
@@ -76,8 +77,10 @@ static SERVED: [Served; 25] = [
     row(22, 0, 5, Model::init_producer_id),
     row(23, 2, 4, Model::offset_for_leader_epoch),
     row(32, 1, 4, Model::describe_configs),
+    row(35, 1, 4, Model::describe_log_dirs),
     row(42, 0, 2, Model::delete_groups),
     row(43, 0, 2, Model::elect_leaders),
+    row(44, 0, 1, Model::alter_settings),
     row(45, 0, 0, Model::alter_partition_reassignments),
     row(46, 0, 0, Model::list_reassignments),
     row(55, 0, 2, Model::describe_quorum),

@@ -11,6 +11,7 @@ use super::image::{Image, NodeId, Tp};
 use super::pending::{ConnectionId, Pending, PendingId};
 use super::replica::Replica;
 use super::sessions::FetchSessions;
+use super::time::Time;
 
 /// What a broker's process is doing.
 ///
@@ -55,6 +56,8 @@ pub(super) struct Broker {
     pub(super) deferred: Vec<Deferred>,
     /// One way to its leaders; another than the cluster's when a test makes it lag.
     pub(super) replication_delay: Option<Duration>,
+    /// Until then it has sent or received as many bytes of copies as its throttle allows.
+    pub(super) copies_until: Time,
 }
 
 /// A broker asks the controller for producer ids when the first client asks it for one.
@@ -91,6 +94,7 @@ impl Broker {
             producer_ids: ProducerIds::None,
             deferred: Vec::new(),
             replication_delay: None,
+            copies_until: Time::ZERO,
         }
     }
 

@@ -79,7 +79,7 @@ impl Model {
             let alive: Vec<NodeId> = replicas.iter().copied().filter(|&id| self.controller.is_eligible(id)).collect();
             let leader = alive.first().copied().unwrap_or(NO_NODE);
             let isr = if alive.is_empty() { replicas.clone() } else { alive };
-            PartitionImage { replicas, isr, leader, leader_epoch: 0 }
+            PartitionImage { replicas, isr, leader, leader_epoch: 0, adding: Vec::new(), removing: Vec::new() }
         };
         let partitions = assignment.into_iter().map(partition).collect();
         let min_isr = topic.min_isr.unwrap_or(self.config.default_min_isr);
@@ -166,7 +166,8 @@ impl Model {
     /// A leader wants another ISR. Refused when it is no longer that leader, or a new member may not be in one.
     pub(super) fn alter_isr(&mut self, leader: NodeId, tp: Tp, epoch: i32, isr: Vec<NodeId>) {
         let accepted = self.controller.partition(tp).filter(|partition| (partition.leader, partition.leader_epoch) == (leader, epoch)).cloned();
-        let accepted = accepted.filter(|partition| isr.iter().all(|&id| partition.isr.contains(&id) || self.controller.is_eligible(id)));
+        let may = |partition: &PartitionImage, id| partition.replicas.contains(&id) && (partition.isr.contains(&id) || self.controller.is_eligible(id));
+        let accepted = accepted.filter(|partition| isr.iter().all(|&id| may(partition, id)));
         let answer = accepted.map(|mut partition| {
             // What the controller has taken out meanwhile stays out.
             partition.isr = isr.iter().copied().filter(|&id| self.controller.is_eligible(id) || id == leader).collect();
@@ -174,7 +175,56 @@ impl Model {
             self.decide(Record::Partition { tp, partition });
             isr
         });
+        self.complete_reassignment(tp);
         self.plan(self.config.controller_delay, Event::IsrAltered { leader, tp, epoch, isr: answer });
+    }
+
+    /// Gives a partition other replicas: the new ones are copied to, and the old ones go when these are in sync (`ReassignPartitions`, KIP-455). `None`: gives up what is on
+    /// its way.
+    pub(super) fn reassign(&mut self, tp: Tp, wanted: Option<Vec<NodeId>>) -> Result<(), ResponseError> {
+        let now = self.controller.partition(tp).ok_or(ResponseError::UnknownTopicOrPartition)?.clone();
+        let without = |these: &[NodeId], those: &[NodeId]| these.iter().copied().filter(|id| !those.contains(id)).collect::<Vec<_>>();
+        if wanted.is_none() && now.adding.is_empty() && now.removing.is_empty() {
+            return Err(ResponseError::NoReassignmentInProgress);
+        }
+        let base = without(&now.replicas, &now.adding);
+        let target = wanted.unwrap_or_else(|| base.clone());
+        let (adding, removing) = (without(&target, &base), without(&base, &target));
+        let is_known = target.iter().all(|id| self.controller.brokers.contains_key(id)) && adding.iter().all(|&id| self.controller.alive(id).is_some());
+        if target.is_empty() || !is_known || target.iter().collect::<std::collections::BTreeSet<_>>().len() != target.len() {
+            return Err(ResponseError::InvalidReplicaAssignment);
+        }
+        let replicas = [target, removing.clone()].concat();
+        let mut partition =
+            PartitionImage { isr: now.isr.iter().copied().filter(|id| replicas.contains(id)).collect(), replicas, adding, removing, ..now.clone() };
+        self.keep_leader(&mut partition);
+        if partition != now {
+            self.decide(Record::Partition { tp, partition });
+        }
+        self.complete_reassignment(tp);
+        Ok(())
+    }
+
+    /// The old replicas go when every new one is in sync.
+    fn complete_reassignment(&mut self, tp: Tp) {
+        let moves = |partition: &&PartitionImage| !partition.adding.is_empty() || !partition.removing.is_empty();
+        let Some(mut partition) = self.controller.partition(tp).filter(moves).cloned() else { return };
+        let target: Vec<NodeId> = partition.replicas.iter().copied().filter(|id| !partition.removing.contains(id)).collect();
+        if !target.iter().all(|id| partition.isr.contains(id)) {
+            return;
+        }
+        partition.isr.retain(|id| target.contains(id));
+        (partition.replicas, partition.adding, partition.removing) = (target, Vec::new(), Vec::new());
+        self.keep_leader(&mut partition);
+        self.decide(Record::Partition { tp, partition });
+    }
+
+    /// Who is no replica any more leads no more.
+    fn keep_leader(&self, partition: &mut PartitionImage) {
+        if partition.leader != NO_NODE && !partition.replicas.contains(&partition.leader) {
+            partition.leader = self.electable(partition).unwrap_or(NO_NODE);
+            partition.leader_epoch += 1;
+        }
     }
 
     /// Leaderships go back to the first replica where that one is in sync (`auto.leader.rebalance.enable`).

@@ -21,9 +21,32 @@ pub struct Tp {
 #[derive(Debug, Clone)]
 pub enum Record {
     Broker(BrokerImage),
-    Topic { id: Uuid, name: String, min_isr: usize, partitions: Vec<PartitionImage> },
-    TopicRemoved { id: Uuid },
-    Partition { tp: Tp, partition: PartitionImage },
+    Topic {
+        id: Uuid,
+        name: String,
+        min_isr: usize,
+        partitions: Vec<PartitionImage>,
+    },
+    TopicRemoved {
+        id: Uuid,
+    },
+    Partition {
+        tp: Tp,
+        partition: PartitionImage,
+    },
+    /// What a broker or a topic has set; `None`: nothing any more.
+    Setting {
+        of: SettingOf,
+        key: String,
+        value: Option<String>,
+    },
+}
+
+/// What has settings of its own.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SettingOf {
+    Broker(NodeId),
+    Topic(Uuid),
 }
 
 /// What is known of a broker.
@@ -64,6 +87,9 @@ pub struct PartitionImage {
     /// [`NO_NODE`]: nobody.
     pub leader: NodeId,
     pub leader_epoch: i32,
+    /// Replicas that are being copied to, and those that go when that is done.
+    pub adding: Vec<NodeId>,
+    pub removing: Vec<NodeId>,
 }
 
 /// The sum of the records applied.
@@ -72,6 +98,7 @@ pub struct Image {
     pub brokers: BTreeMap<NodeId, BrokerImage>,
     topics: BTreeMap<Uuid, TopicImage>,
     ids: BTreeMap<String, Uuid>,
+    settings: BTreeMap<(SettingOf, String), String>,
 }
 
 impl Image {
@@ -87,7 +114,14 @@ impl Image {
             Record::TopicRemoved { id } => {
                 if let Some(topic) = self.topics.remove(id) {
                     self.ids.remove(&topic.name);
+                    self.settings.retain(|(of, _), _| *of != SettingOf::Topic(*id));
                 }
+            }
+            Record::Setting { of, key, value: Some(value) } => {
+                self.settings.insert((of.clone(), key.clone()), value.clone());
+            }
+            Record::Setting { of, key, value: None } => {
+                self.settings.remove(&(of.clone(), key.clone()));
             }
             Record::Partition { tp, partition } => {
                 let slot = self.topics.get_mut(&tp.topic).and_then(|topic| index(tp.partition).and_then(|at| topic.partitions.get_mut(at)));
@@ -96,6 +130,14 @@ impl Image {
                 }
             }
         }
+    }
+
+    pub fn setting(&self, of: SettingOf, key: &str) -> Option<&str> {
+        self.settings.get(&(of, key.to_owned())).map(String::as_str)
+    }
+
+    pub fn settings(&self) -> impl Iterator<Item = (&SettingOf, &str, &str)> {
+        self.settings.iter().map(|((of, key), value)| (of, key.as_str(), value.as_str()))
     }
 
     pub fn topic(&self, id: Uuid) -> Option<&TopicImage> {

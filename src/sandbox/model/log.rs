@@ -20,6 +20,11 @@ pub(super) struct Log {
 }
 
 impl Log {
+    /// Bytes of the batches still there.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// The first offset still there.
     pub(super) fn start_offset(&self) -> i64 {
         self.start_offset

@@ -120,6 +120,14 @@ impl Leader {
         }
     }
 
+    /// Replicas have come or gone, without another leader.
+    pub(super) fn follow_replicas(&mut self, node: NodeId, partition: &PartitionImage) {
+        self.remotes.retain(|id, _| partition.replicas.contains(id));
+        for &id in partition.replicas.iter().filter(|&&id| id != node) {
+            self.remotes.entry(id).or_insert(Remote { end_offset: -1, caught_up_at: None, fetched_at: None, leader_end_then: 0 });
+        }
+    }
+
     /// `min.insync.replicas`, but never more than there are replicas.
     pub(super) fn effective_min_isr(&self, min_isr: usize) -> usize {
         min_isr.min(self.remotes.len() + 1)
@@ -172,7 +180,7 @@ mod tests {
     }
 
     fn leader() -> Leader {
-        let partition = PartitionImage { replicas: vec![1, 2, 3], isr: vec![1, 2], leader: 1, leader_epoch: 4 };
+        let partition = PartitionImage { replicas: vec![1, 2, 3], isr: vec![1, 2], leader: 1, leader_epoch: 4, adding: Vec::new(), removing: Vec::new() };
         Leader::new(1, &partition, 10, at(0))
     }
 

@@ -1,12 +1,13 @@
 //! Leaders, followers, and what goes between them: fetches, truncation, the ISR, the high watermark.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use kafka_protocol::error::ResponseError;
 
 use super::Model;
 use super::event::{Event, ReplicaAnswer};
-use super::image::{NO_NODE, NodeId, PartitionImage, Record, Tp};
+use super::image::{NO_NODE, NodeId, PartitionImage, Record, SettingOf, Tp};
 use super::replica::{Follower, Leader, Replica, Role, Waiter};
 
 /// `replica.fetch.max.bytes`.
@@ -26,7 +27,7 @@ impl Model {
                 broker.image.apply(&record);
             }
             match record {
-                Record::Broker(_) => {}
+                Record::Broker(_) | Record::Setting { .. } => {}
                 Record::Topic { id, partitions, .. } => {
                     for (partition, image) in (0..).zip(&partitions) {
                         self.follow_decision(node, Tp { topic: id, partition }, image);
@@ -44,6 +45,7 @@ impl Model {
             return;
         };
         if !partition.replicas.contains(&node) {
+            self.drop_replica(node, tp, ResponseError::NotLeaderOrFollower);
             return;
         }
         let replica = broker.replicas.entry(tp).or_default();
@@ -52,6 +54,7 @@ impl Model {
                 Some(leader) if leader.epoch >= partition.leader_epoch => {
                     leader.isr = partition.isr.iter().copied().collect();
                     leader.asked = None;
+                    leader.follow_replicas(node, partition);
                 }
                 Some(_) | None => {
                     let leader = Leader::new(node, partition, replica.log.end_offset(), now);
@@ -98,11 +101,17 @@ impl Model {
         let range = Tp { topic, partition: 0 }..=Tp { topic, partition: i32::MAX };
         let tps: Vec<Tp> = broker.replicas.range(range).map(|(tp, _)| *tp).collect();
         for tp in tps {
-            let role = self.brokers.get_mut(&node).and_then(|broker| broker.replicas.get_mut(&tp)).map(|replica| std::mem::take(&mut replica.role));
-            self.end_waits(node, tp, role.unwrap_or_default(), ResponseError::UnknownTopicOrPartition);
-            if let Some(broker) = self.brokers.get_mut(&node) {
-                broker.replicas.remove(&tp);
-            }
+            self.drop_replica(node, tp, ResponseError::UnknownTopicOrPartition);
+        }
+    }
+
+    fn drop_replica(&mut self, node: NodeId, tp: Tp, error: ResponseError) {
+        let role = self.brokers.get_mut(&node).and_then(|broker| broker.replicas.get_mut(&tp)).map(|replica| std::mem::take(&mut replica.role));
+        if let Some(role) = role {
+            self.end_waits(node, tp, role, error);
+        }
+        if let Some(broker) = self.brokers.get_mut(&node) {
+            broker.replicas.remove(&tp);
         }
     }
 
@@ -121,6 +130,8 @@ impl Model {
     /// A follower's fetch, at its leader. It asks from its log's end, and shows its last epoch.
     pub(super) fn replica_fetch(&mut self, leader: NodeId, follower: NodeId, tp: Tp, fetcher: u64) {
         let (now, wait) = (self.now, self.config.replica_fetch_wait);
+        let rate = self.throttle(leader, follower, tp);
+        let bytes_max = rate.map_or(REPLICA_FETCH_BYTES, |rate| usize::try_from(rate / 4).unwrap_or(REPLICA_FETCH_BYTES).min(REPLICA_FETCH_BYTES));
         let asked = self.replica(follower, tp).and_then(|replica| Some((replica.follower()?, replica.log.end_offset(), replica.log.last_epoch())));
         let Some((run, from, last_epoch)) = asked.filter(|(run, ..)| run.fetcher == fetcher) else {
             return;
@@ -156,16 +167,47 @@ impl Model {
         if let Some(remote) = state.remotes.get_mut(&follower) {
             remote.fetched(from, log.end_offset(), now);
         }
-        let batches = log.read(from, i64::MAX, REPLICA_FETCH_BYTES);
+        let batches = log.read(from, i64::MAX, bytes_max);
         if batches.is_empty() {
             state.parked.push((follower, fetcher));
             self.plan(wait, Event::FetchEnds { leader, follower, tp, fetcher });
         } else {
             let (high_watermark, log_start) = (*high_watermark, log.start_offset());
-            self.answer_follower(follower, tp, fetcher, ReplicaAnswer::Data { batches, high_watermark, log_start });
+            let bytes = batches.iter().map(|stored| stored.bytes.len() as u64).sum();
+            let held_up = rate.map_or(Duration::ZERO, |rate| self.hold_up(leader, follower, bytes, rate));
+            let (delay, answer) = (self.replication_delay(follower) + held_up, ReplicaAnswer::Data { batches, high_watermark, log_start });
+            self.plan(delay, Event::FetchAnswered { follower, tp, fetcher, answer });
         }
         self.expand_isr(leader, tp, follower);
         self.advance_watermark(leader, tp);
+    }
+
+    /// Bytes a second that a follower that is not in sync may be sent; `None`: as many as there are.
+    fn throttle(&self, leader: NodeId, follower: NodeId, tp: Tp) -> Option<u64> {
+        if self.replica(leader, tp)?.leader()?.isr.contains(&follower) {
+            return None;
+        }
+        let rate_of = |node: NodeId, side: &str| {
+            let image = &self.brokers.get(&node)?.image;
+            let list = image.setting(SettingOf::Topic(tp.topic), &format!("{side}.replication.throttled.replicas"))?;
+            let entry = format!("{}:{node}", tp.partition);
+            let rate = image.setting(SettingOf::Broker(node), &format!("{side}.replication.throttled.rate"))?;
+            (list == "*" || list.split(',').any(|one| one == entry)).then(|| rate.parse().ok())?
+        };
+        [rate_of(leader, "leader"), rate_of(follower, "follower")].into_iter().flatten().min()
+    }
+
+    /// How long an answer waits because both brokers have sent and received as much as they may.
+    fn hold_up(&mut self, leader: NodeId, follower: NodeId, bytes: u64, rate: u64) -> Duration {
+        let busy = |node| self.brokers.get(&node).map_or(self.now, |broker| broker.copies_until);
+        let takes = Duration::from_micros(bytes.saturating_mul(1_000_000) / rate.max(1));
+        let until = busy(leader).max(busy(follower)).max(self.now) + takes;
+        for node in [leader, follower] {
+            if let Some(broker) = self.brokers.get_mut(&node) {
+                broker.copies_until = until;
+            }
+        }
+        until.saturating_sub(self.now)
     }
 
     pub(super) fn replica_fetch_ends(&mut self, leader: NodeId, follower: NodeId, tp: Tp, fetcher: u64) {
@@ -323,7 +365,7 @@ impl Model {
         }
     }
 
-    fn replication_delay(&self, node: NodeId) -> std::time::Duration {
+    fn replication_delay(&self, node: NodeId) -> Duration {
         self.brokers.get(&node).and_then(|broker| broker.replication_delay).unwrap_or(self.config.replication_delay)
     }
 

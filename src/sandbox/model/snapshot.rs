@@ -1,7 +1,7 @@
 //! What is true in the cluster, for tests and displays: all of it, whoever has heard of it.
 
 use super::broker::Phase;
-use super::image::{NodeId, Tp};
+use super::image::{NodeId, SettingOf, Tp};
 use super::{Model, StoredBatch};
 
 /// The cluster at one moment.
@@ -10,6 +10,8 @@ pub struct ClusterState {
     pub brokers: Vec<BrokerState>,
     /// By topic, then index; internal topics too.
     pub partitions: Vec<PartitionState>,
+    /// What brokers and topics have set, as `broker 1` or `topic orders`, key and value.
+    pub settings: Vec<(String, String, String)>,
 }
 
 /// A broker at one moment.
@@ -32,6 +34,8 @@ pub struct PartitionState {
     pub leader_epoch: i32,
     pub replicas: Vec<NodeId>,
     pub isr: Vec<NodeId>,
+    /// Replicas that are being copied to.
+    pub adding: Vec<NodeId>,
     /// Of the leader's own replica, once it knows that it is the leader; else the highest there is.
     pub high_watermark: i64,
     pub log_end: i64,
@@ -89,13 +93,21 @@ impl Model {
                 leader_epoch: partition.leader_epoch,
                 replicas: partition.replicas.clone(),
                 isr: partition.isr.clone(),
+                adding: partition.adding.clone(),
                 high_watermark: most(|copy| copy.high_watermark),
                 log_end: most(|copy| copy.log_end),
                 leader_ready: leading == Some(partition.leader_epoch),
                 copies,
             }
         });
-        ClusterState { brokers: brokers.collect(), partitions: partitions.collect() }
+        let settings = self.controller.settings().map(|(of, key, value)| {
+            let of = match of {
+                SettingOf::Broker(node) => format!("broker {node}"),
+                SettingOf::Topic(id) => format!("topic {}", self.controller.topic(*id).map_or("", |topic| topic.name.as_str())),
+            };
+            (of, key.to_owned(), value.to_owned())
+        });
+        ClusterState { brokers: brokers.collect(), partitions: partitions.collect(), settings: settings.collect() }
     }
 
     /// The batches that are in a partition's log below the high watermark: what a consumer can read. Without a leader, those of the replica that knows most.

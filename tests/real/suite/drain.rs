@@ -269,7 +269,7 @@ fn without_the_right_to_alter() {
     steps.finish();
 }
 
-fn create(cluster: &Cluster, topic: &str, partitions: i32, factor: i16) {
+pub(super) fn create(cluster: &Cluster, topic: &str, partitions: i32, factor: i16) {
     let name = TopicName(StrBytes::from_string(topic.to_owned()));
     let mut topic_of = CreatableTopic::default().with_name(name).with_num_partitions(partitions).with_replication_factor(factor);
     if factor == 1 {
@@ -284,7 +284,7 @@ fn create(cluster: &Cluster, topic: &str, partitions: i32, factor: i16) {
 }
 
 /// The assignment when every preferred leader leads and every replica is in sync.
-fn settled(cluster: &Cluster) -> Assignment {
+pub(super) fn settled(cluster: &Cluster) -> Assignment {
     cluster.await_in_sync();
     until("preferred leaders lead", LIMIT, || {
         let now = cluster.assignment()?;

@@ -16,17 +16,18 @@ use uuid::Uuid;
 
 use super::super::Model;
 use super::super::controller::NewTopic;
-use super::super::image::NodeId;
+use super::super::image::{NodeId, SettingOf};
 use super::super::pending::Reply;
 use super::super::requests::{Answer, decode, frame_of, now};
-use super::{find_topic, text};
+use super::{find_topic, settings, text};
 
 const MIN_ISR: &str = "min.insync.replicas";
 const TIMESTAMP_TYPE: &str = "message.timestamp.type";
-const TOPIC_RESOURCE: i8 = 2;
-const BROKER_RESOURCE: i8 = 4;
-/// `ConfigSource`: of the topic; of the cluster's defaults.
+pub(super) const TOPIC_RESOURCE: i8 = 2;
+pub(super) const BROKER_RESOURCE: i8 = 4;
+/// `ConfigSource`: of the topic; of the broker, set while it ran; of the cluster's defaults.
 const TOPIC_SOURCE: i8 = 1;
+const BROKER_SOURCE: i8 = 2;
 const DEFAULT_SOURCE: i8 = 5;
 const TYPE_STRING: i8 = 2;
 const TYPE_INT: i8 = 3;
@@ -85,18 +86,28 @@ impl Model {
         let mut response = DescribeConfigsResponse::default();
         for resource in &request.resources {
             let value = match resource.resource_type {
-                TOPIC_RESOURCE => {
-                    image.topic_named(&resource.resource_name).map(|topic| (topic.min_isr, TOPIC_SOURCE)).ok_or(ResponseError::UnknownTopicOrPartition)
+                TOPIC_RESOURCE => image
+                    .topic_named(&resource.resource_name)
+                    .map(|topic| (topic.min_isr, TOPIC_SOURCE, SettingOf::Topic(topic.id), settings::LISTS))
+                    .ok_or(ResponseError::UnknownTopicOrPartition),
+                // A broker knows its own alone.
+                BROKER_RESOURCE if *resource.resource_name == node.to_string() => {
+                    Ok((self.config.default_min_isr, DEFAULT_SOURCE, SettingOf::Broker(node), settings::RATES))
                 }
-                BROKER_RESOURCE => Ok((self.config.default_min_isr, DEFAULT_SOURCE)),
                 _ => Err(ResponseError::InvalidRequest),
             };
             let result = DescribeConfigsResult::default().with_resource_type(resource.resource_type).with_resource_name(resource.resource_name.clone());
             let is_wanted = |name: &str| resource.configuration_keys.as_ref().is_none_or(|keys| keys.iter().any(|key| key.as_str() == name));
             response.results.push(match value {
-                Ok((min_isr, source)) => {
+                Ok((min_isr, source, of, keys)) => {
+                    let own = if resource.resource_type == TOPIC_RESOURCE { TOPIC_SOURCE } else { BROKER_SOURCE };
+                    let throttles = keys.map(|key| {
+                        let set = image.setting(of.clone(), key);
+                        (key, set.unwrap_or_default().to_owned(), if set.is_some() { own } else { DEFAULT_SOURCE }, TYPE_STRING)
+                    });
                     let rows = [(MIN_ISR, min_isr.to_string(), source, TYPE_INT), (TIMESTAMP_TYPE, "CreateTime".to_owned(), DEFAULT_SOURCE, TYPE_STRING)];
-                    let configs = rows.into_iter().filter(|(name, ..)| is_wanted(name)).map(|(name, value, source, kind)| {
+                    let rows = rows.into_iter().chain(throttles);
+                    let configs = rows.filter(|(name, ..)| is_wanted(name)).map(|(name, value, source, kind)| {
                         let config = DescribeConfigsResourceResult::default().with_name(text(name)).with_value(Some(text(&value)));
                         config.with_config_source(source).with_config_type(if reply.version >= 3 { kind } else { 0 }).with_documentation(None)
                     });

@@ -1,6 +1,4 @@
-//! AlterPartitionReassignments, for another order of the same replicas: nothing is copied here, so another set is refused.
-
-use std::collections::BTreeSet;
+//! AlterPartitionReassignments.
 
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
@@ -8,7 +6,7 @@ use kafka_protocol::messages::alter_partition_reassignments_response::{Reassigna
 use kafka_protocol::messages::{AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse};
 
 use super::super::Model;
-use super::super::image::{NodeId, PartitionImage, Record, Tp};
+use super::super::image::{NodeId, Tp};
 use super::super::pending::Reply;
 use super::super::requests::{Answer, decode, frame_of};
 
@@ -20,7 +18,7 @@ impl Model {
             let mut answer = ReassignableTopicResponse::default().with_name(topic.name.clone());
             for partition in topic.partitions {
                 let wanted = partition.replicas.map(|replicas| replicas.iter().map(|id| id.0).collect());
-                let outcome = self.reorder(topic.name.as_str(), partition.partition_index, wanted);
+                let outcome = self.reassign_named(topic.name.as_str(), partition.partition_index, wanted);
                 let result = ReassignablePartitionResponse::default().with_partition_index(partition.partition_index).with_error_message(None);
                 answer.partitions.push(result.with_error_code(super::code(&outcome)));
             }
@@ -29,20 +27,8 @@ impl Model {
         frame_of(reply, &response).map(|frame| Answer::Later(self.config.controller_delay + self.config.metadata_delay, frame))
     }
 
-    fn reorder(&mut self, topic: &str, partition: i32, wanted: Option<Vec<NodeId>>) -> Result<(), ResponseError> {
-        let topic = self.controller.topic_named(topic).ok_or(ResponseError::UnknownTopicOrPartition)?;
-        let tp = Tp { topic: topic.id, partition };
-        let now = self.controller.partition(tp).ok_or(ResponseError::UnknownTopicOrPartition)?;
-        // Nothing is ever under way that could be cancelled.
-        let replicas = wanted.ok_or(ResponseError::NoReassignmentInProgress)?;
-        let set = |replicas: &[NodeId]| replicas.iter().copied().collect::<BTreeSet<_>>();
-        if replicas.len() != now.replicas.len() || set(&replicas) != set(&now.replicas) {
-            return Err(ResponseError::InvalidReplicaAssignment);
-        }
-        if replicas != now.replicas {
-            let partition = PartitionImage { replicas, ..now.clone() };
-            self.decide(Record::Partition { tp, partition });
-        }
-        Ok(())
+    fn reassign_named(&mut self, topic: &str, partition: i32, wanted: Option<Vec<NodeId>>) -> Result<(), ResponseError> {
+        let topic = self.controller.topic_named(topic).ok_or(ResponseError::UnknownTopicOrPartition)?.id;
+        self.reassign(Tp { topic, partition }, wanted)
     }
 }

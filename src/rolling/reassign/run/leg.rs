@@ -1,0 +1,283 @@
+//! One topic's part of a run.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Act, Facts, Run, State, Unfit};
+use crate::guard::time::Millis;
+use crate::rolling::census::{Census, Partition, Reassignment};
+use crate::rolling::reassign::Assignment;
+
+/// Milliseconds for which preferred leaders are asked for; then the topic is done without them.
+const ELECTING_MAX: Millis = 30_000;
+
+/// Partitions in one sentence; the rest are counted.
+const NAMED_MAX: usize = 5;
+
+/// One topic's part of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Leg {
+    pub topic: String,
+    /// By index.
+    pub partitions: Vec<Shift>,
+    pub step: Step,
+    /// When that step began.
+    pub since: Millis,
+    pub begun: Option<Millis>,
+    pub ended: Option<Millis>,
+    /// Bytes that are where they are to be.
+    pub copied: u64,
+    /// For what it waits, in a sentence.
+    pub waits_for: Option<String>,
+}
+
+/// One partition, from these replicas to those.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shift {
+    pub partition: i32,
+    pub from: Vec<i32>,
+    pub to: Vec<i32>,
+    /// Of one replica, when the run began; 0: not told.
+    pub bytes: u64,
+}
+
+/// Where a topic stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    Waiting,
+    Throttling,
+    Moving,
+    Electing,
+    Done,
+}
+
+/// A partition as it was read, in the eyes of a run.
+enum Seen<'a> {
+    /// Its topic was deleted, perhaps.
+    Gone,
+    Arrived(&'a Partition),
+    /// On its way to where it is wanted.
+    OnItsWay,
+    /// On its way to where this run does not want it any more.
+    Astray,
+    /// On a way that is none of this run.
+    Foreign(&'a Reassignment),
+    Elsewhere,
+}
+
+impl Step {
+    pub fn label(self) -> &'static str {
+        match self {
+            Step::Waiting => "waiting",
+            Step::Throttling => "throttling",
+            Step::Moving => "moving",
+            Step::Electing => "electing leaders",
+            Step::Done => "done",
+        }
+    }
+}
+
+impl Shift {
+    /// Where it is to be.
+    pub fn target(&self, is_back: bool) -> &[i32] {
+        if is_back { &self.from } else { &self.to }
+    }
+
+    /// Where it was until then.
+    pub fn source(&self, is_back: bool) -> &[i32] {
+        self.target(!is_back)
+    }
+
+    /// The brokers that get a copy.
+    pub fn adding(&self, is_back: bool) -> impl Iterator<Item = i32> {
+        let source = self.source(is_back);
+        self.target(is_back).iter().copied().filter(|node_id| !source.contains(node_id))
+    }
+}
+
+impl Leg {
+    pub fn new(topic: &str, partitions: Vec<Shift>) -> Self {
+        let topic = topic.to_owned();
+        Leg { topic, partitions, step: Step::Waiting, since: 0, begun: None, ended: None, copied: 0, waits_for: None }
+    }
+
+    pub(super) fn enter(&mut self, step: Step, now: Millis) {
+        (self.step, self.since, self.waits_for) = (step, now, None);
+        self.begun = self.begun.or((step != Step::Waiting && step != Step::Done).then_some(now));
+        self.ended = (step == Step::Done).then_some(now);
+    }
+
+    /// Every broker that has a replica, or is to have one.
+    pub fn brokers(&self) -> BTreeSet<i32> {
+        self.partitions.iter().flat_map(|shift| shift.from.iter().chain(&shift.to)).copied().collect()
+    }
+
+    /// Bytes that are copied in all.
+    pub fn bytes(&self, is_back: bool) -> u64 {
+        self.partitions.iter().map(|shift| shift.bytes.saturating_mul(shift.adding(is_back).count() as u64)).sum()
+    }
+
+    fn count_copied(&mut self, is_back: bool, facts: &Facts<'_>) {
+        let on = |node_id, partition| facts.sizes.get(&(node_id, self.topic.clone(), partition)).copied();
+        let of = |shift: &Shift| {
+            let whole = shift.source(is_back).iter().filter_map(|node_id| on(*node_id, shift.partition)).max().unwrap_or(shift.bytes).max(1);
+            // A log grows while it is copied; what counts is the part that is there.
+            let part = |there: u64| u128::from(shift.bytes) * u128::from(there.min(whole)) / u128::from(whole);
+            let has_arrived = matches!(see(facts.census, &self.topic, shift, is_back), Seen::Arrived(_) | Seen::Gone);
+            let copies =
+                shift.adding(is_back).map(|node_id| if has_arrived { u128::from(shift.bytes) } else { part(on(node_id, shift.partition).unwrap_or(0)) });
+            u64::try_from(copies.sum::<u128>()).unwrap_or(u64::MAX)
+        };
+        self.copied = self.partitions.iter().map(of).sum();
+    }
+}
+
+impl Run {
+    pub(super) fn step(&mut self, at: usize, facts: &Facts<'_>, acts: &mut Vec<Act>, now: Millis) {
+        let (is_back, is_running) = (self.is_back, self.state == State::Running);
+        let gives_up = matches!(self.state, State::Paused { at_once: true, .. });
+        let is_throttled = self.is_throttled(at, facts);
+        let Some(leg) = self.topics.get_mut(at) else { return };
+        leg.count_copied(is_back, facts);
+        let seen: Vec<(&Shift, Seen<'_>)> = leg.partitions.iter().map(|shift| (shift, see(facts.census, &leg.topic, shift, is_back))).collect();
+        let on_their_way = seen.iter().filter(|(_, seen)| matches!(seen, Seen::OnItsWay | Seen::Astray)).count();
+        let mut asked = Vec::new();
+        let mut foreign = None;
+        for (shift, seen) in &seen {
+            match seen {
+                Seen::Astray => asked.push((shift.partition, None)),
+                Seen::OnItsWay if gives_up => asked.push((shift.partition, None)),
+                Seen::Elsewhere if is_running && leg.step == Step::Moving => asked.push((shift.partition, Some(shift.target(is_back).to_vec()))),
+                Seen::Foreign(other) => foreign = Some((shift.partition, *other)),
+                Seen::Gone | Seen::Arrived(_) | Seen::OnItsWay | Seen::Elsewhere => {}
+            }
+        }
+        let have_arrived = seen.iter().all(|(_, seen)| matches!(seen, Seen::Gone | Seen::Arrived(_)));
+        let led_wrong = seen.iter().filter_map(|(shift, seen)| led_by_another(shift, seen, is_back)).collect::<Vec<_>>();
+        let (of, arrived) = (seen.len(), seen.iter().filter(|(_, seen)| matches!(seen, Seen::Gone | Seen::Arrived(_))).count());
+        let topic = leg.topic.clone();
+        if let Some((partition, other)) = foreign.filter(|_| is_running) {
+            self.state = stuck_by(&topic, partition, other);
+        }
+        let Some(leg) = self.topics.get_mut(at) else { return };
+        if leg.step == Step::Moving {
+            leg.waits_for = Some(format!("{arrived} of {of} partitions have arrived, {on_their_way} on their way"));
+        }
+        match leg.step {
+            Step::Waiting | Step::Done => {}
+            Step::Throttling | Step::Moving if have_arrived && on_their_way == 0 => leg.enter(Step::Electing, now),
+            Step::Throttling | Step::Moving if !is_running && on_their_way == 0 => leg.enter(Step::Waiting, now),
+            Step::Throttling if is_throttled => {
+                leg.enter(Step::Moving, now);
+                // The first rate has its time too.
+                self.pace.looked = now;
+            }
+            Step::Throttling => leg.waits_for = Some("the throttle is being set at every broker concerned".to_owned()),
+            Step::Moving => {}
+            Step::Electing if !have_arrived => leg.enter(if self.is_by_hand { Step::Moving } else { Step::Throttling }, now),
+            Step::Electing if led_wrong.is_empty() => leg.enter(Step::Done, now),
+            Step::Electing if !self.is_by_hand && now.saturating_sub(leg.since) >= ELECTING_MAX => leg.enter(Step::Done, now),
+            Step::Electing => {
+                leg.waits_for = Some(format!("the first replica leads {} of {of} partitions", of - led_wrong.len()));
+                acts.extend((!self.is_by_hand).then_some(Act::Elect { topic: topic.clone(), partitions: led_wrong }));
+            }
+        }
+        if !asked.is_empty() && !self.is_by_hand {
+            acts.push(Act::Reassign { topic, partitions: asked });
+        }
+        if is_running && self.topics.get(at).is_some_and(|leg| leg.step == Step::Moving) && self.pace.is_due(now) {
+            self.pace.look(self.bounds, facts.latency, now);
+        }
+    }
+}
+
+fn see<'a>(census: &'a Census, topic: &str, shift: &Shift, is_back: bool) -> Seen<'a> {
+    let Some(partition) = census.partitions.iter().find(|one| &*one.topic == topic && one.index == shift.partition) else { return Seen::Gone };
+    let running = census.reassignments.iter().flatten().find(|one| &*one.topic == topic && one.partition == shift.partition);
+    let target = shift.target(is_back);
+    match running {
+        Some(other) if is_way(other, shift.source(is_back), target) => Seen::OnItsWay,
+        Some(other) if is_way(other, target, shift.source(is_back)) => Seen::Astray,
+        Some(other) => Seen::Foreign(other),
+        None if partition.replicas == target && target.iter().all(|node_id| partition.isr.contains(node_id)) => Seen::Arrived(partition),
+        // Of brokers before 2.4 nobody hears of what is on its way; they show the new replicas when these are in sync, or as soon as they begin.
+        None if partition.replicas == target && census.reassignments.is_some() => Seen::Arrived(partition),
+        None => Seen::Elsewhere,
+    }
+}
+
+/// Whether a reassignment goes from these replicas to those. What metadata says of the replicas meanwhile may have been read before or after it began.
+fn is_way(running: &Reassignment, from: &[i32], to: &[i32]) -> bool {
+    let less = |these: &[i32], those: &[i32]| these.iter().copied().filter(|node_id| !those.contains(node_id)).collect::<BTreeSet<_>>();
+    let set = |node_ids: &[i32]| node_ids.iter().copied().collect::<BTreeSet<_>>();
+    set(&running.adding) == less(to, from) && set(&running.removing) == less(from, to)
+}
+
+/// The partition, if another replica than the first leads and the first could.
+fn led_by_another(shift: &Shift, seen: &Seen<'_>, is_back: bool) -> Option<i32> {
+    let Seen::Arrived(partition) = seen else { return None };
+    let first = shift.target(is_back).first().copied();
+    let could = first.is_some_and(|first| partition.isr.contains(&first));
+    (could && partition.leader != first).then_some(shift.partition)
+}
+
+fn stuck_by(topic: &str, partition: i32, other: &Reassignment) -> State {
+    let nodes = |node_ids: &[i32]| node_ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let problem = format!("{topic}-{partition} is being reassigned by somebody else (adding {}; removing {})", nodes(&other.adding), nodes(&other.removing));
+    State::Stuck { problem, hint: "wait until that is done, or cancel it there; then leeward reassign resume".to_owned() }
+}
+
+pub(super) fn topics_of(census: &Census, wanted: &Assignment) -> Result<Vec<Leg>, Unfit> {
+    let wrong = |problem| Unfit { problem, hint: "make a new plan from the cluster as it is now", is_wrong: true };
+    let mut topics = BTreeMap::<&str, Vec<Shift>>::new();
+    for ((topic, index), replicas) in &wanted.0 {
+        let Some(now) = census.partitions.iter().find(|one| one.topic == *topic && one.index == *index) else {
+            return Err(wrong(format!("there is no partition {topic}-{index}")));
+        };
+        if replicas.is_empty() || replicas.iter().collect::<BTreeSet<_>>().len() != replicas.len() {
+            return Err(wrong(format!("{topic}-{index} is to have no replica, or one broker twice: {replicas:?}")));
+        }
+        if let Some(unknown) = replicas.iter().find(|node_id| !census.brokers.contains_key(node_id)) {
+            return Err(wrong(format!("{topic}-{index} is to have a replica on broker {unknown}, which is not known")));
+        }
+        if now.replicas != *replicas {
+            let shift = Shift { partition: *index, from: now.replicas.clone(), to: replicas.clone(), bytes: 0 };
+            topics.entry(topic).or_default().push(shift);
+        }
+    }
+    let legs: Vec<Leg> = topics.into_iter().map(|(topic, partitions)| Leg::new(topic, partitions)).collect();
+    if legs.is_empty() {
+        let problem = "every partition has the replicas that it is to have".to_owned();
+        return Err(Unfit { problem, hint: "there is nothing to do", is_wrong: true });
+    }
+    hindrance(census, &legs).map_or(Ok(legs), Err)
+}
+
+/// What of the cluster forbids to begin now.
+fn hindrance(census: &Census, legs: &[Leg]) -> Option<Unfit> {
+    let not_now = |problem, hint| Some(Unfit { problem, hint, is_wrong: false });
+    if let Some(running) = census.reassignments.as_ref().filter(|running| !running.is_empty()) {
+        let named: Vec<String> = running.iter().map(|one| format!("{}-{}", one.topic, one.partition)).collect();
+        let problem = format!("partitions are being reassigned by somebody else: {}", in_short(&named));
+        return not_now(problem, "wait until that is done (kafka-reassign-partitions --list), or cancel it there");
+    }
+    if let Some(gap) = census.gaps.iter().find(|gap| gap.can_close).filter(|_| census.reassignments.is_none()) {
+        return not_now(format!("it is not known whether partitions are being reassigned: {}", gap.text), "close that gap, and ask again");
+    }
+    let away = |node_id: &i32| census.brokers.get(node_id).is_none_or(|broker| !broker.is_listed || !broker.is_reachable);
+    let away: BTreeSet<i32> = legs.iter().flat_map(Leg::brokers).filter(away).collect();
+    if !away.is_empty() {
+        let away: Vec<String> = away.iter().map(ToString::to_string).collect();
+        return not_now(format!("brokers that it concerns are away: {}", away.join(", ")), "wait until they are back, and ask again");
+    }
+    None
+}
+
+fn in_short(names: &[String]) -> String {
+    let first = names.iter().take(NAMED_MAX).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if names.len() > NAMED_MAX { format!("{first} and {} more", names.len() - NAMED_MAX) } else { first }
+}
