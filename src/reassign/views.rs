@@ -5,7 +5,7 @@ use std::path::Path;
 use super::api::{ByHandView, LegView, ReassignView};
 use super::hands::file;
 use crate::guard::time::{Millis, rfc3339};
-use crate::rolling::reassign::run::{Leg, Place, Run, State, Step, by_hand};
+use crate::rolling::reassign::run::{Leg, Run, State, Step, by_hand};
 
 pub(super) fn view(run: &Run, state: &Path, now: Millis) -> ReassignView {
     let progress = run.progress(now);
@@ -13,10 +13,7 @@ pub(super) fn view(run: &Run, state: &Path, now: Millis) -> ReassignView {
         State::Stuck { problem, hint } => (Some(problem.clone()), Some(hint.clone())),
         State::Running | State::Paused { .. } | State::Done | State::RolledBack => (None, None),
     };
-    let throttled = run.noted.iter().map(|noted| match &noted.place {
-        Place::Broker(node_id) => format!("broker {node_id}"),
-        Place::Topic(topic) => format!("topic {topic}"),
-    });
+    let throttled = run.noted.iter().map(|noted| noted.place.to_string());
     ReassignView {
         id: run.id.clone(),
         state: run.label().to_owned(),

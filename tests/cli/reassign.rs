@@ -184,3 +184,116 @@ async fn a_new_broker_gets_its_share_topic_by_topic_and_throttled() {
     scene.assert_cleared();
     scene.sandbox.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_goes_on_after_a_crash_pauses_and_comes_back_over_another() {
+    let mut scene = Scene::new().await;
+    assert_eq!(scene.run(&["--yes"]).code, Some(0));
+    scene.until_copying();
+    scene.running.crash();
+    scene.running.logged("a reassignment goes on");
+    scene.running.healthy("4 of 4 brokers reachable");
+
+    // The first topic arrives, and the second does not begin.
+    let paused = scene.tell("pause", &[]);
+    assert!(paused.code == Some(0) && paused.out.contains("paused by bob (r)"), "{}{}", paused.out, paused.err);
+    let again = scene.tell("pause", &[]);
+    assert!(again.code == Some(3) && again.err.contains("it cannot pause"), "{}", again.err);
+    let status = scene.until_state("paused");
+    assert_eq!((&status["topics"][0]["step"], &status["topics"][1]["step"]), (&json!("done"), &json!("waiting")), "{status:#}");
+    scene.assert_cleared();
+    let of = |topic: &str, replicas: &Replicas| replicas.iter().filter(|((its, _), _)| its == topic).map(|(_, replicas)| replicas.clone()).collect::<Vec<_>>();
+    assert_eq!(of("clicks", &scene.replicas()), of("clicks", &scene.planned));
+    assert_eq!(of("orders", &scene.replicas()), of("orders", &scene.before));
+    let waits = scene.running.tell(&["reassign", "status", "--wait"]);
+    assert_eq!(waits.code, Some(3), "it waits for a person: {}", waits.err);
+
+    // At once, what is on its way is given up.
+    assert_eq!(scene.tell("resume", &[]).code, Some(0));
+    scene.until_copying();
+    assert_eq!(scene.tell("pause", &["--now"]).code, Some(0));
+    scene.until_state("paused");
+    scene.assert_cleared();
+    assert!(scene.sandbox.state().partitions.iter().all(|partition| partition.adding.is_empty()));
+    let set =
+        |replicas: Vec<Vec<i32>>| replicas.into_iter().map(|replicas| replicas.into_iter().collect::<std::collections::BTreeSet<_>>()).collect::<Vec<_>>();
+    // Kafka gives the replicas of before back, though not always in their order.
+    assert_eq!(set(of("orders", &scene.replicas())), set(of("orders", &scene.before)));
+    let resting = scene.running.tell(&["broker", "drain", "2", "--reason", "r", "--yes", "--dry-run"]);
+    assert_eq!(resting.code, Some(0), "at rest it forbids no drain: {}", resting.err);
+
+    // Back, over a crash.
+    assert_eq!(scene.tell("rollback", &["--yes"]).code, Some(0));
+    scene.until_copying();
+    scene.running.crash();
+    scene.running.healthy("4 of 4 brokers reachable");
+    scene.until_state("rolled back");
+    assert_eq!((scene.replicas(), leaders(&scene.sandbox.state())), (scene.before.clone(), scene.leaders.clone()));
+    scene.assert_cleared();
+    let again = scene.tell("rollback", &["--yes"]);
+    assert!(again.code == Some(3) && again.err.contains("it goes back already, or has"), "{}", again.err);
+    scene.sandbox.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_broker_that_is_lost_the_throttle_is_cleared_when_it_is_back() {
+    let mut scene = Scene::new().await;
+    assert_eq!(scene.run(&["--yes"]).code, Some(0));
+    scene.until_copying();
+    scene.sandbox.kill(4).unwrap();
+    assert_eq!(scene.tell("rollback", &["--yes"]).code, Some(0));
+    let only = |status: &Value| status["state"] == "rolled back" && status["throttled"] == json!(["broker 4"]);
+    let status = scene.until("back, but for that broker", only);
+    assert!(status["sentence"].as_str().unwrap().contains("the throttle of broker 4 is cleared as soon as it answers"), "{status:#}");
+    let state = scene.sandbox.state();
+    assert!(state.settings.iter().all(|(of, ..)| of == "broker 4"), "{:?}", state.settings);
+    assert_eq!(scene.replicas(), scene.before);
+    // Leeward is started again meanwhile, and knows of it still.
+    scene.running.crash();
+    scene.sandbox.start_broker(4).await.unwrap();
+    scene.until_state("rolled back");
+    scene.assert_cleared();
+    scene.sandbox.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_does_not_go_together_or_is_wrong_is_refused() {
+    let scene = Scene::new().await;
+    let told = |arguments: &[&str]| scene.running.tell(&[&["reassign", "run", "--reason", "r", "--yes"], arguments].concat());
+    let missing = told(&["--in", "/nowhere/plan.json"]);
+    assert!(missing.code == Some(2) && missing.err.contains("/nowhere/plan.json cannot be read"), "{}", missing.err);
+    let file = |text: &str| {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        file
+    };
+    for (text, words) in [
+        ("{", "it is not the JSON of kafka-reassign-partitions"),
+        (r#"{"version":1,"partitions":[{"topic":"nope","partition":0,"replicas":[1]}]}"#, "there is no partition nope-0"),
+        (r#"{"version":1,"partitions":[{"topic":"orders","partition":0,"replicas":[1,9]}]}"#, "broker 9, which is not known"),
+    ] {
+        let file = file(text);
+        let ran = told(&["--in", file.path().to_str().unwrap()]);
+        assert!(ran.code == Some(2) && ran.err.contains(words), "{words}: {}", ran.err);
+    }
+    let plan = scene.plan.path().to_str().unwrap();
+    let ran = told(&["--in", plan, "--throttle-min", "9MiB", "--throttle-max", "1MiB"]);
+    assert!(ran.code == Some(2) && ran.err.contains("a throttle from 9MiB to 1MiB is none"), "{}", ran.err);
+
+    assert_eq!(scene.running.tell(&["broker", "drain", "1", "--reason", "r", "--yes", "--wait"]).code, Some(0));
+    let ran = scene.run(&["--yes"]);
+    assert!(ran.code == Some(3) && ran.err.contains("broker 1 is drained"), "{}", ran.err);
+    assert_eq!(scene.running.tell(&["broker", "undrain", "1", "--yes", "--wait"]).code, Some(0));
+
+    scene.sandbox.stop(4).await.unwrap();
+    let started = Instant::now();
+    loop {
+        let ran = scene.run(&["--yes"]);
+        assert_eq!(ran.code, Some(3), "{}", ran.err);
+        if ran.err.contains("brokers that it concerns are away: 4") {
+            break;
+        }
+        assert!(started.elapsed() < PATIENCE, "{}", ran.err);
+    }
+    scene.sandbox.shutdown().await;
+}

@@ -23,6 +23,8 @@ mod story;
 mod throttles;
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;

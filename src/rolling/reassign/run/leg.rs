@@ -140,7 +140,9 @@ impl Run {
     pub(super) fn step(&mut self, at: usize, facts: &Facts<'_>, acts: &mut Vec<Act>, now: Millis) {
         let (is_back, is_running) = (self.is_back, self.state == State::Running);
         let gives_up = matches!(self.state, State::Paused { at_once: true, .. });
-        let is_throttled = self.is_throttled(at, facts);
+        let unthrottled = self.unthrottled(at, facts);
+        // A broker that is back gets its throttle first.
+        let may_begin = unthrottled.is_empty();
         let Some(leg) = self.topics.get_mut(at) else { return };
         leg.count_copied(is_back, facts);
         let seen: Vec<(&Shift, Seen<'_>)> = leg.partitions.iter().map(|shift| (shift, see(facts.census, &leg.topic, shift, is_back))).collect();
@@ -151,7 +153,7 @@ impl Run {
             match seen {
                 Seen::Astray => asked.push((shift.partition, None)),
                 Seen::OnItsWay if gives_up => asked.push((shift.partition, None)),
-                Seen::Elsewhere if is_running && leg.step == Step::Moving => asked.push((shift.partition, Some(shift.target(is_back).to_vec()))),
+                Seen::Elsewhere if is_running && leg.step == Step::Moving && may_begin => asked.push((shift.partition, Some(shift.target(is_back).to_vec()))),
                 Seen::Foreign(other) => foreign = Some((shift.partition, *other)),
                 Seen::Gone | Seen::Arrived(_) | Seen::OnItsWay | Seen::Elsewhere => {}
             }
@@ -171,12 +173,15 @@ impl Run {
             Step::Waiting | Step::Done => {}
             Step::Throttling | Step::Moving if have_arrived && on_their_way == 0 => leg.enter(Step::Electing, now),
             Step::Throttling | Step::Moving if !is_running && on_their_way == 0 => leg.enter(Step::Waiting, now),
-            Step::Throttling if is_throttled => {
+            Step::Throttling if may_begin => {
                 leg.enter(Step::Moving, now);
                 // The first rate has its time too.
                 self.pace.looked = now;
             }
-            Step::Throttling => leg.waits_for = Some("the throttle is being set at every broker concerned".to_owned()),
+            Step::Throttling => {
+                let places: Vec<String> = unthrottled.iter().map(ToString::to_string).collect();
+                leg.waits_for = Some(format!("the throttle is not in force yet at {}", in_short(&places)));
+            }
             Step::Moving => {}
             Step::Electing if !have_arrived => leg.enter(if self.is_by_hand { Step::Moving } else { Step::Throttling }, now),
             Step::Electing if led_wrong.is_empty() => leg.enter(Step::Done, now),

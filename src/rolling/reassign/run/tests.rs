@@ -109,7 +109,7 @@ fn reassign(topic: &str, partitions: &[(i32, Option<&[i32]>)]) -> Act {
 /// A run whose first topic is on its way.
 fn moving(world: &mut World) -> Run {
     let mut run = run(&world.census, &both());
-    for _ in 0..2 {
+    for _ in 0..3 {
         let acts = world.look(&mut run);
         assert_eq!(world.throttled(acts), [], "nothing moves before it is throttled");
     }
@@ -144,7 +144,7 @@ fn topic_by_topic_throttled_before_and_cleared_after() {
     world.look(&mut run);
     assert_eq!((run.topics[0].step, run.topics[1].step), (Step::Done, Step::Waiting));
 
-    for _ in 0..2 {
+    for _ in 0..3 {
         let acts = world.look(&mut run);
         world.throttled(acts);
     }
@@ -212,7 +212,7 @@ fn back_gives_up_what_is_on_its_way_and_moves_the_rest_back_throttled() {
     assert_eq!(world.throttled(acts), [reassign("a", &[(0, None)])], "the throttle of the way back comes first");
     world.census.reassignments = Some(Vec::new());
     let mut asked = Vec::new();
-    for _ in 0..4 {
+    for _ in 0..6 {
         let acts = world.look(&mut run);
         asked = world.throttled(acts);
         if !asked.is_empty() {

@@ -24,6 +24,15 @@ pub enum Place {
     Topic(String),
 }
 
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Place::Broker(node_id) => write!(f, "broker {node_id}"),
+            Place::Topic(topic) => write!(f, "topic {topic}"),
+        }
+    }
+}
+
 /// What is set for leaders and for followers; `None`: nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -79,13 +88,17 @@ impl Run {
         self.noted.retain(|noted| wanted.contains_key(&noted.place) || !is_settled(noted));
     }
 
-    /// Whether every place that this topic needs has told that it is throttled.
-    pub(super) fn is_throttled(&self, at: usize, facts: &Facts<'_>) -> bool {
+    /// Of the places that this topic needs, those that have not told yet that they are throttled. A broker that is away copies nothing; it gets its throttle when it is back.
+    pub(super) fn unthrottled(&self, at: usize, facts: &Facts<'_>) -> Vec<Place> {
         let wanted = self.topics.get(at).map(|leg| self.throttles_of(leg)).unwrap_or_default();
-        wanted.iter().all(|(place, values)| {
-            // Only what is noted can be set again.
-            self.noted.iter().any(|noted| noted.place == *place) && facts.throttles.get(place).is_some_and(|told| told.as_ref() == Some(values))
-        })
+        // Only what is noted can be set again, and what is read just after a change may be what was before.
+        let is_noted = |place: &Place| self.noted.iter().any(|noted| noted.place == *place && facts.read_at >= noted.set + SETTLED_AFTER);
+        let is_set = |place: &Place, values: &Values| facts.throttles.get(place).is_some_and(|told| told.as_ref() == Some(values));
+        let is_away = |place: &Place| match place {
+            Place::Broker(node_id) => facts.census.brokers.get(node_id).is_none_or(|broker| !broker.is_reachable),
+            Place::Topic(_) => false,
+        };
+        wanted.into_iter().filter(|(place, values)| !is_away(place) && !(is_noted(place) && is_set(place, values))).map(|(place, _)| place).collect()
     }
 
     /// Topics are throttled while they move, and brokers until the last topic has: without a list a rate holds nothing up.
