@@ -9,6 +9,7 @@ mod demo;
 mod maintenance;
 mod metrics;
 mod output;
+mod reassign;
 mod rehearse;
 mod reload;
 mod report;
@@ -100,6 +101,7 @@ Examples:
   leeward broker may-stop 3 --wait
   leeward rehearse broker 3
   leeward roll plan --from 2.1 --to 2.6
+  leeward reassign plan --out plan.json --rollback-out before.json
   leeward roll start --reason \"upgrade to 4.3\" --wait
   leeward broker drain 3 --reason \"upgrade to 4.3\" --wait
   leeward reload
@@ -135,6 +137,8 @@ enum Command {
     Rehearse(rehearse::RehearseArgs),
     /// Restart the brokers one by one; plan the upgrade of a cluster from one release of Kafka to another.
     Roll(roll::RollArgs),
+    /// Move partitions to brokers that joined: what, how much, and how long it takes.
+    Reassign(reassign::ReassignArgs),
     /// Check, show and explain the configuration.
     Config(config::ConfigArgs),
     /// Explain the metrics.
@@ -157,6 +161,7 @@ impl Command {
             Command::Broker(command) => command.run(output),
             Command::Rehearse(command) => command.run(output),
             Command::Roll(command) => command.run(output),
+            Command::Reassign(command) => command.run(output),
             Command::Config(command) => command.run(output),
             Command::Metrics(command) => command.run(output),
             Command::Reload(command) => command.run(output),

@@ -26,7 +26,7 @@ pub use keys::{Applies, KEYS, Key};
 pub use raw::Override;
 pub use show::{Change, Setting, reference_markdown};
 pub use tokens::{Token, Tokens, read_secret, wrong as wrong_token};
-pub use value::{parse_duration, show_duration, show_size};
+pub use value::{parse_duration, parse_size, show_duration, show_size};
 
 /// Where a configuration comes from: a file, flags, or both (flags win). Kept, so that a reload reads the same again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -305,7 +305,8 @@ pub fn show_duration(duration: Duration) -> String {
 
 const SIZE_UNITS: [(&str, u64); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
-fn parse_size(text: &str) -> Result<u64, String> {
+/// Reads `10MiB`; the error says what is wrong with it.
+pub fn parse_size(text: &str) -> Result<u64, String> {
     let trimmed = text.trim();
     let digits = trimmed.find(|c: char| !c.is_ascii_digit()).unwrap_or(trimmed.len());
     let (number, unit) = trimmed.split_at(digits);

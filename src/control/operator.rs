@@ -5,6 +5,7 @@
 mod census;
 mod changes;
 mod journal;
+mod layout;
 mod zookeeper;
 
 use std::sync::Arc;

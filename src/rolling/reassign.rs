@@ -15,6 +15,8 @@ mod replicas;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
+mod scale;
+#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;

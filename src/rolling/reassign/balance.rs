@@ -18,7 +18,7 @@ pub(super) struct Balanced {
 ///
 /// First each partition leaves brokers that are to be left, and racks that have two more of its replicas than another one that has room. Then replicas are
 /// moved until no broker has two more than another one that could have one of them, with the fewest copies that this takes, then with topics spread over the
-/// brokers, then with the fewest bytes. Then leaders likewise, among the replicas that there are. How: see the engine, `even.rs`.
+/// brokers, then with the fewest bytes and the fewest preferred leaders among them. Then leaders likewise, among the replicas that there are. How: see the engine, `even.rs`.
 pub(super) fn balance(problem: &Problem, leaders_only: bool) -> Balanced {
     let (mut budget, mut is_proven) = (Budget::default(), true);
     let lists = if leaders_only {

@@ -12,7 +12,7 @@ use std::ops::Add;
 
 /// What a move costs, compared part by part: the first part that differs decides. The first is always that of the loads.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Cost(pub(super) [i64; 4]);
+pub(super) struct Cost(pub(super) [i64; 5]);
 
 /// The last thing that could be done from one broker to each other.
 pub(super) type Row = Vec<Option<(Cost, usize)>>;
@@ -60,9 +60,9 @@ impl Add for Cost {
     type Output = Cost;
 
     fn add(self, other: Cost) -> Cost {
-        let [a, b, c, d] = self.0;
-        let [e, f, g, h] = other.0;
-        Cost([a.saturating_add(e), b.saturating_add(f), c.saturating_add(g), d.saturating_add(h)])
+        let mut sum = self;
+        sum.0.iter_mut().zip(other.0).for_each(|(part, more)| *part = part.saturating_add(more));
+        sum
     }
 }
 
@@ -85,7 +85,7 @@ pub(super) fn even_out(spread: &mut impl Spread, budget: &mut Budget) -> bool {
     chains(spread, budget);
     let proven = cancel(spread, 2, budget);
     // What matters less is made as good as the rest of the work allows.
-    cancel(spread, 4, budget);
+    cancel(spread, 5, budget);
     proven
 }
 
@@ -191,10 +191,10 @@ impl Edges {
         for (row, load) in rows.iter_mut().zip(loads) {
             row.iter_mut().flatten().for_each(|(cost, _)| *cost = cost.first(parts));
             // One more here.
-            row.push(Some((Cost([2 * load + 1, 0, 0, 0]), 0)));
+            row.push(Some((Cost([2 * load + 1, 0, 0, 0, 0]), 0)));
         }
         // One less there.
-        rows.push(loads.iter().map(|load| (*load > 0).then_some((Cost([1 - 2 * load, 0, 0, 0]), 0))).chain([None]).collect());
+        rows.push(loads.iter().map(|load| (*load > 0).then_some((Cost([1 - 2 * load, 0, 0, 0, 0]), 0))).chain([None]).collect());
         Edges { nodes: brokers + 1, rows }
     }
 

@@ -68,7 +68,7 @@ impl<'a> Leaders<'a> {
         let was = item.replicas.first().copied();
         let changed = |broker: usize| i64::from(was != Some(broker));
         let crowd = |broker: usize| i64::from(self.crowd.get(item.topic, broker));
-        Some(Cost([0, changed(to) - changed(from), crowd(to) - crowd(from) + 1, 0]))
+        Some(Cost([0, changed(to) - changed(from), crowd(to) - crowd(from) + 1, 0, 0]))
     }
 }
 

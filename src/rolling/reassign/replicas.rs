@@ -5,7 +5,8 @@ use super::problem::{Grid, Item, Problem, Role};
 
 /// Replicas being moved. A broker's place in the list is its number.
 ///
-/// A move costs, in this order: uneven loads, copies, replicas of one topic crowded on one broker, bytes to copy. The crowd comes before the bytes, because
+/// A move costs, in this order: uneven loads, copies, replicas of one topic crowded on one broker, bytes to copy,
+/// preferred leaders that lose their replica. The crowd comes before the bytes, because
 /// the fewest bytes alone would give a broker that joins the emptiest topics and nothing else.
 pub(super) struct Replicas<'a> {
     problem: &'a Problem,
@@ -149,7 +150,8 @@ impl<'a> Replicas<'a> {
         let copies = copied(to) - copied(from);
         let crowd = |broker: usize| i64::from(self.crowd.get(item.topic, broker));
         let bytes = i64::try_from(item.bytes).unwrap_or(i64::MAX);
-        Some(Cost([0, copies, crowd(to) - crowd(from) + 1, copies.saturating_mul(bytes)]))
+        let led = |broker: usize| i64::from(item.replicas.first() == Some(&broker));
+        Some(Cost([0, copies, crowd(to) - crowd(from) + 1, copies.saturating_mul(bytes), led(from) - led(to)]))
     }
 
     fn cheapest(&self, from: usize, to: usize) -> Option<(Cost, usize)> {
