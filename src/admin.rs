@@ -26,6 +26,7 @@
 //! | `POST /v1/brokers/{id}/undrain` | begins to bring back what the drain has moved |
 //! | `GET /v1/roll` | [`crate::roll::api::RollStatus`]: the roll that goes on, or the last one |
 //! | `POST /v1/roll/start`, `pause`, `resume`, `abort` | the roll, or 409 with why not |
+//! | `GET /v1/reassign/layout` | [`crate::rolling::reassign::Layout`]: what a reassignment is planned from |
 //! | `GET /v1/audit?last=N` | the last entries of the audit file |
 
 mod access;
@@ -36,6 +37,7 @@ mod drain;
 pub mod events;
 mod handlers;
 mod http;
+mod layout;
 mod maintenance;
 mod page;
 pub mod readiness;

@@ -101,6 +101,7 @@ Examples:
   leeward broker may-stop 3 --wait
   leeward rehearse broker 3
   leeward roll plan --from 2.1 --to 2.6
+  leeward reassign plan --out plan.json --rollback-out before.json
   leeward roll start --reason \"upgrade to 4.3\" --wait
   leeward reassign run --in plan.json --reason \"broker 4 joined\" --wait
   leeward broker drain 3 --reason \"upgrade to 4.3\" --wait
@@ -137,7 +138,7 @@ enum Command {
     Rehearse(rehearse::RehearseArgs),
     /// Restart the brokers one by one; plan the upgrade of a cluster from one release of Kafka to another.
     Roll(roll::RollArgs),
-    /// Move partitions from broker to broker: throttled, saved before, and back again.
+    /// Move partitions to brokers that joined: what, how much and how long; throttled, and back again.
     Reassign(reassign::ReassignArgs),
     /// Check, show and explain the configuration.
     Config(config::ConfigArgs),

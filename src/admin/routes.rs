@@ -12,7 +12,7 @@ use axum::routing::{MethodFilter, MethodRouter};
 use axum::{Extension, Router};
 
 use super::handlers::{self, BODY_BYTES_MAX, refuse};
-use super::{AdminState, access, brokers, clients, drain, events, maintenance, page, reassign, rehearse, report, roll};
+use super::{AdminState, access, brokers, clients, drain, events, layout, maintenance, page, reassign, rehearse, report, roll};
 
 /// Every path. What changes something is never a GET; what is added here stands in `config/openapi.json` too.
 pub(super) fn table() -> Vec<Route> {
@@ -48,6 +48,7 @@ pub(super) fn table() -> Vec<Route> {
         Route::at("/v1/roll/resume").post(roll::resume),
         Route::at("/v1/roll/abort").post(roll::abort),
         Route::at("/v1/reassign").get(reassign::status),
+        Route::at("/v1/reassign/layout").get(layout::layout),
         Route::at("/v1/reassign/run").post(reassign::run),
         Route::at("/v1/reassign/pause").post(reassign::pause),
         Route::at("/v1/reassign/resume").post(reassign::resume),

@@ -17,6 +17,10 @@ use crate::config::{HostPort, read_secret, wrong_token};
 
 /// A command's answer comes within 10 s; beyond this nobody is there.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
+/// Beyond this an answer for which every broker works does not come any more.
+const LONG_ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// An answer is not read further than this: the partitions of the largest clusters fit.
+const ANSWER_BYTES_MAX: u64 = 256 << 20;
 /// The endpoint is on this machine.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -51,6 +55,12 @@ pub(super) struct Answer {
 impl AdminAddress {
     pub(super) fn get(&self, path: &str) -> Result<Answer, Failure> {
         self.answer(path, self.with_token(agent().get(self.url(path)))?.call())
+    }
+
+    /// A question for which every broker adds up what it has, and whose answer grows with the cluster.
+    pub(super) fn get_at_length(&self, path: &str) -> Result<Answer, Failure> {
+        let request = agent().get(self.url(path)).config().timeout_global(Some(LONG_ANSWER_TIMEOUT)).build();
+        self.answer(path, self.with_token(request)?.call())
     }
 
     pub(super) fn post_json(&self, path: &str, body: &impl Serialize) -> Result<Answer, Failure> {
@@ -102,7 +112,7 @@ impl AdminAddress {
             return Err(Failure::new(Exit::Failed, message));
         }
         let status = response.status().as_u16();
-        let body = response.body_mut().read_to_string().map_err(|error| self.unreachable(&error))?;
+        let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string().map_err(|error| self.unreachable(&error))?;
         Ok(Answer { status, body, asked: format!("{}{path}", self.address) })
     }
 

@@ -1,5 +1,6 @@
 //! `leeward reassign`: partitions are moved from broker to broker, throttled, and back again if that is wanted.
 
+mod plan;
 mod run;
 mod status;
 
@@ -10,6 +11,7 @@ use super::output::Output;
 
 const EXAMPLES: &str = "\
 Examples:
+  leeward reassign plan --throttle 50MiB --out plan.json --rollback-out before.json
   leeward reassign run --in plan.json --reason \"broker 4 joined\" --wait
   leeward reassign status --watch
   leeward reassign pause --reason \"end of month\" --now
@@ -24,6 +26,9 @@ pub(super) struct ReassignArgs {
 
 #[derive(Debug, Subcommand)]
 enum ReassignCommand {
+    /// The fewest moves that even out replicas, leaders and racks; or what another tool's plan would do.
+    #[command(after_help = plan::EXAMPLES)]
+    Plan(plan::PlanArgs),
     /// Give partitions the replicas of a plan: topic by topic, throttled by what clients feel.
     #[command(after_help = run::EXAMPLES)]
     Run(run::RunArgs),
@@ -41,6 +46,7 @@ enum ReassignCommand {
 impl ReassignArgs {
     pub(super) fn run(self, output: &mut Output) -> Outcome {
         match self.command {
+            ReassignCommand::Plan(command) => command.run(output),
             ReassignCommand::Run(command) => command.run(output),
             ReassignCommand::Status(command) => command.run(output),
             ReassignCommand::Pause(command) => command.run(output),

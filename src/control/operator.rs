@@ -5,6 +5,7 @@
 mod census;
 mod changes;
 mod journal;
+mod layout;
 mod moves;
 mod zookeeper;
 

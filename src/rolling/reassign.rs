@@ -1,16 +1,34 @@
 //! Which brokers have the replicas of each partition, and which are to have them: how a broker that joined gets its share.
 
+mod balance;
+mod estimate;
+mod even;
+mod glob;
 mod json;
+mod layout;
+mod leaders;
+mod plan;
+mod problem;
+mod proposal;
+mod replicas;
 pub mod run;
 pub mod throttle;
 
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod scale;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use estimate::{Shorter, Time};
 pub use json::JsonError;
+pub use layout::{Layout, LogSizes, Part, Retention, Seat, Standing, Topic};
+pub use plan::{Asked, PlanError, check, plan};
+pub use proposal::{Move, Proposal, Share};
 
 use super::census::Census;
 

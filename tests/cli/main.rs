@@ -5,6 +5,7 @@ mod clients;
 mod drain;
 mod gate;
 mod maintenance;
+mod reassign;
 mod reassign_run;
 mod rehearse;
 mod roll;

@@ -10,6 +10,7 @@ mod guard;
 mod guard_stories;
 mod join;
 mod mixed;
+mod plan;
 mod reassign;
 mod rehearsal;
 mod roll;

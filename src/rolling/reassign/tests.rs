@@ -59,3 +59,135 @@ fn what_is_no_assignment_is_told_in_a_sentence() {
         assert!(error.contains(expected), "{text}: {error}");
     }
 }
+
+fn seat(node_id: i32, rack: Option<&str>, standing: Standing) -> Seat {
+    Seat { node_id, rack: rack.map(str::to_owned), standing }
+}
+
+fn part(index: i32, replicas: &[i32], bytes: Option<u64>) -> Part {
+    Part { index, leader: replicas.first().copied(), replicas: replicas.to_vec(), bytes, is_reassigning: false }
+}
+
+/// Ten partitions of three replicas on brokers 1 to 3, 1 MiB each; nothing else.
+fn layout(brokers: Vec<Seat>) -> Layout {
+    let partitions = (0..10).map(|index| part(index, &[[1, 2, 3], [2, 3, 1], [3, 1, 2]][index as usize % 3], Some(1 << 20))).collect();
+    Layout { brokers, topics: vec![Topic { name: "orders".to_owned(), retention: None, partitions }], gaps: Vec::new() }
+}
+
+fn serving(node_ids: &[i32]) -> Vec<Seat> {
+    node_ids.iter().map(|node_id| seat(*node_id, None, Standing::Serving)).collect()
+}
+
+/// Of each broker: replicas and leaders.
+fn shares(proposal: &Proposal) -> Vec<(usize, usize)> {
+    proposal.brokers.iter().map(|share| (share.replicas_after, share.leaders_after)).collect()
+}
+
+#[test]
+fn a_fourth_broker_gets_its_share() {
+    let asked = Asked { throttle: Some(1 << 20), ..Asked::default() };
+    let proposal = plan(&layout(serving(&[1, 2, 3, 4])), &asked).unwrap();
+    assert_eq!((proposal.copies, proposal.bytes, proposal.partitions, proposal.replicas), (7, 7 << 20, 10, 30));
+    let mut even = shares(&proposal);
+    even.sort_unstable();
+    assert_eq!(even.iter().map(|share| share.0).collect::<Vec<_>>(), [7, 7, 8, 8]);
+    assert!(even.iter().all(|share| (2..=3).contains(&share.1)), "{even:?}");
+    assert_eq!((proposal.leader_changes, proposal.is_fewest), (2, Some(true)));
+    // The fourth copies seven logs of 1 MiB, at 1 MiB a second.
+    let time = proposal.time.unwrap();
+    assert_eq!((time.seconds_at_once, time.seconds_by_topic), (7, 7));
+    assert_eq!(proposal.after().0.keys().collect::<Vec<_>>(), proposal.before().0.keys().collect::<Vec<_>>());
+    let way_back = check(&layout(serving(&[1, 2, 3, 4])), &proposal.before(), None, 0);
+    assert!(way_back.moves.is_empty(), "what is now changes nothing");
+}
+
+#[test]
+fn a_whole_move_is_a_copy_for_each_replica() {
+    let asked = Asked { brokers: Some([4, 5, 6].into()), ..Asked::default() };
+    let proposal = plan(&layout(serving(&[1, 2, 3, 4, 5, 6])), &asked).unwrap();
+    assert_eq!((proposal.copies, proposal.bytes), (30, 30 << 20));
+    assert_eq!(shares(&proposal)[..3], [(0, 0), (0, 0), (0, 0)]);
+    assert!(shares(&proposal)[3..].iter().all(|share| share.0 == 10 && (3..=4).contains(&share.1)), "{:?}", shares(&proposal));
+}
+
+#[test]
+fn who_is_away_or_draining_keeps_what_it_has() {
+    let brokers = vec![seat(1, None, Standing::Away), seat(2, None, Standing::Draining), seat(3, None, Standing::Serving), seat(4, None, Standing::Serving)];
+    let proposal = plan(&layout(brokers.clone()), &Asked::default()).unwrap();
+    assert_eq!(shares(&proposal)[..2], [(10, 4), (10, 3)]);
+    assert_eq!(shares(&proposal)[2..].iter().map(|share| share.0).collect::<Vec<_>>(), [5, 5]);
+    assert_eq!(
+        proposal.notes,
+        ["broker 1 does not answer: it keeps what it has and gets nothing", "broker 2 is draining: it keeps what it has and gets nothing"]
+    );
+    for (named, expected) in [
+        ([1, 3], "broker 1 does not answer, so nothing can be copied to it"),
+        ([2, 3], "broker 2 is draining; undrain it first"),
+        ([3, 9], "there is no broker 9 in the cluster"),
+        ([3, 4], "orders has partitions of 3 replicas, and only 2 brokers are to have them"),
+    ] {
+        let error = plan(&layout(brokers.clone()), &Asked { brokers: Some(named.into()), ..Asked::default() }).unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{error}");
+    }
+    let error = plan(&layout(brokers), &Asked { topics: vec!["payments*".to_owned()], ..Asked::default() }).unwrap_err();
+    assert_eq!(error, PlanError::NoTopic("payments*".to_owned()));
+}
+
+#[test]
+fn racks_are_kept_apart_and_mended() {
+    let racks: Vec<Seat> = [(1, "a"), (2, "b"), (3, "c"), (4, "c")].map(|(node_id, rack)| seat(node_id, Some(rack), Standing::Serving)).into();
+    let proposal = plan(&layout(racks.clone()), &Asked::default()).unwrap();
+    // One replica on each rack: only those of broker 3 can go to broker 4.
+    assert_eq!((proposal.crowded_after, proposal.copies), (0, 5));
+    assert_eq!(shares(&proposal).iter().map(|share| share.0).collect::<Vec<_>>(), [10, 10, 5, 5]);
+    let crowded = Layout { topics: vec![Topic { name: "t".to_owned(), retention: None, partitions: vec![part(0, &[3, 4], Some(5))] }], ..layout(racks) };
+    let proposal = plan(&crowded, &Asked::default()).unwrap();
+    assert_eq!((proposal.crowded_before, proposal.crowded_after, proposal.copies), (1, 0, 1));
+    let back = check(&crowded, &assignment(&[("t", 0, &[4, 3])]), None, 0);
+    assert_eq!((back.copies, back.leader_changes, back.crowded_after, back.problems.len()), (0, 1, 1, 0));
+}
+
+#[test]
+fn another_tools_plan_is_checked() {
+    let mut layout =
+        layout(vec![seat(1, None, Standing::Serving), seat(2, None, Standing::Serving), seat(3, None, Standing::Serving), seat(4, None, Standing::Away)]);
+    layout.topics[0].partitions[2].is_reassigning = true;
+    let given = assignment(&[("orders", 0, &[4, 2, 3]), ("orders", 1, &[9, 3]), ("orders", 2, &[1, 2, 3]), ("nothing", 5, &[1])]);
+    let proposal = check(&layout, &given, None, 0);
+    assert_eq!(
+        proposal.problems,
+        [
+            "there is no partition nothing-5",
+            "orders-2 is being reassigned already; wait, or cancel that first",
+            "1 of the copies are to go to broker 4, which does not answer",
+            "1 of the copies are to go to broker 9, which is not there",
+        ]
+    );
+    assert_eq!(proposal.notes, ["1 partitions get another number of replicas than they have"]);
+}
+
+#[test]
+fn time_is_that_of_the_busiest_broker_and_topics_come_one_after_the_other() {
+    let topic = |name: &str, bytes| Topic { name: name.to_owned(), retention: None, partitions: vec![part(0, &[1], Some(bytes)), part(1, &[2], Some(bytes))] };
+    let layout = Layout { brokers: serving(&[1, 2, 3, 4]), topics: vec![topic("a", 100), topic("b", 50)], gaps: Vec::new() };
+    // a: broker 1 sends 200; b: broker 3 receives 100.
+    let given = assignment(&[("a", 0, &[1, 3, 4]), ("b", 0, &[3, 1]), ("b", 1, &[3, 2])]);
+    let time = check(&layout, &given, Some(10), 0).time.unwrap();
+    // All at once broker 1 sends 250 and broker 3 receives 200.
+    assert_eq!((time.seconds_by_topic, time.seconds_at_once), (20 + 10, 25));
+}
+
+#[test]
+fn shorter_retention_saves_between_nothing_and_all() {
+    const DAY: i64 = 86_400_000;
+    let topic = |name: &str, deletes, ms| Topic {
+        name: name.to_owned(),
+        retention: Some(Retention { deletes, ms, bytes: -1 }),
+        partitions: vec![part(0, &[1], Some(700))],
+    };
+    let topics = vec![topic("compacted", false, 7 * DAY), topic("for ever", true, -1), topic("short", true, DAY / 2), topic("week", true, 7 * DAY)];
+    let given: Vec<(&str, i32, &[i32])> = topics.iter().map(|topic| (topic.name.as_str(), 0, &[2][..])).collect();
+    let given = assignment(&given);
+    let shorter = check(&Layout { brokers: serving(&[1, 2]), topics, gaps: Vec::new() }, &given, None, DAY).shorter_retention;
+    assert_eq!(shorter, Shorter { retention_ms: DAY, topics: 2, unlimited: 1, bytes_at_most: 1400, bytes_about: 600 });
+}

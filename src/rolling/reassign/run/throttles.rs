@@ -98,7 +98,8 @@ impl Run {
             Place::Broker(node_id) => facts.census.brokers.get(node_id).is_none_or(|broker| !broker.is_reachable),
             Place::Topic(_) => false,
         };
-        wanted.into_iter().filter(|(place, values)| !is_away(place) && !(is_noted(place) && is_set(place, values))).map(|(place, _)| place).collect()
+        let is_fine = |place: &Place, values: &Values| is_away(place) || is_noted(place) && is_set(place, values);
+        wanted.into_iter().filter(|(place, values)| !is_fine(place, values)).map(|(place, _)| place).collect()
     }
 
     /// Topics are throttled while they move, and brokers until the last topic has: without a list a rate holds nothing up.
