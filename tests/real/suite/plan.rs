@@ -41,7 +41,8 @@ fn a_fourth_broker_gets_its_share_by_kafkas_own_tool() {
     });
     let mut console = Console::new(&KAFKA_4_3_1, &scene.cluster.log_path("tools"));
     let bootstrap = scene.front.bootstrap().to_owned();
-    let path = |name: &str| scene.cluster.scrap().join(name).to_str().unwrap().to_owned();
+    let scrap = scene.cluster.scrap();
+    let path = |name: &str| scrap.join(name).to_str().unwrap().to_owned();
     let (plan, before, topics) = (path("share.json"), path("before.json"), path("topics.json"));
     steps.must("the plan is the fewest copies, and each has a size", || {
         println!("{}", scene.front.command(&["reassign", "plan", "--topics", TOPIC, "--throttle", "1MiB"]).unwrap());

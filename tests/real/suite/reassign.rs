@@ -238,6 +238,12 @@ fn shared(release: &'static Release) {
             status["state"] == "rolled back" && status["throttled"] == json!([format!("broker {FOURTH}")])
         });
         scene.assert_cleared();
+        let first = scene.cluster.inner_address(scene.cluster.node_ids()[0]);
+        // With ZooKeeper nobody takes its place before its session has ended.
+        until("the cluster has given it up", LIMIT, || {
+            let metadata = Wire::connect_past(&first)?.metadata(None)?;
+            if metadata.brokers.iter().any(|broker| broker.node_id.0 == FOURTH) { Err("it is listed".to_owned()) } else { Ok(()) }
+        });
         scene.cluster.launch(FOURTH);
         scene.cluster.await_up(FOURTH);
         scene.await_state("rolled back");
