@@ -162,6 +162,11 @@ where
         self.client_bytes
     }
 
+    /// Since the client was accepted.
+    pub(super) fn lasted(&self) -> Duration {
+        Duration::from_nanos(self.context.now().saturating_sub(self.accepted))
+    }
+
     /// Gives everything back. What the peers are still owed is written, and the sockets are closed so that it reaches them.
     pub(super) async fn finish(mut self, cause: CloseCause) {
         self.decide(|session, moment, _| session.abandon(moment));

@@ -240,6 +240,10 @@ impl Session {
         if owed.kind.awaits_home() {
             self.departures.add(owed.api_key, owed.frame_bytes);
         }
+        if self.in_flight.capacity() == 0 {
+            // Many clients have one request in flight at a time.
+            self.in_flight.reserve_exact(1);
+        }
         self.in_flight.push_back(InFlight { owed, frame });
     }
 

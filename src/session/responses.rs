@@ -10,7 +10,7 @@ use super::shelter::errands::coordinator_moved;
 use super::shelter::home::Examined;
 use super::watch::watch_error;
 use super::{Close, CloseCause, Moment, Observer, Outbox, Session, Waiting};
-use crate::cluster::{View, mend, without_absent_leaders, without_avoided};
+use crate::cluster::{View, mend, without_absent_leaders};
 use crate::guard::{ClientRef, Policy};
 use crate::protocol::patch::{self, Head, NodeAddress, PatchError, ResponseWalk, Rewrite, Step, rewrite_of};
 use crate::protocol::{list_offsets, produce};
@@ -335,9 +335,6 @@ impl Session {
                 let is_bound = api_key == api::METADATA && mends(moment.policy) && self.identity.is_bound();
                 let honest = if is_bound { without_absent_leaders(api_version, &frame, moment.view) } else { None };
                 let frame = honest.unwrap_or(frame);
-                let hides = api_key == api::METADATA && mends(moment.policy) && !moment.policy.avoided.is_empty();
-                let around = if hides { without_avoided(api_version, &frame, &moment.policy.avoided, moment.view) } else { None };
-                let frame = around.unwrap_or(frame);
                 match patch::head(api_key, api_version, &frame, frame.len() - LENGTH_BYTES, moment.view)? {
                     Head::Need(needed) => Err(PatchError::Truncated { missing: needed.saturating_sub(frame.len()) }),
                     Head::Unknown(nodes) => Ok(Rewritten::Unknown(nodes)),
