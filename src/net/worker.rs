@@ -506,6 +506,7 @@ async fn serve(context: Rc<WorkerContext>, accepted: Accepted) {
     let mut driver = Driver::new(Rc::clone(&context), endpoint, client, dial_home);
     let close = std::future::poll_fn(|cx| {
         let polled = driver.poll(cx);
+        driver.tell_tapped(peer, polled.is_ready());
         if let Some(seat) = context.sessions.borrow_mut().get_mut(key) {
             // A task's waker stays good for the task's life.
             seat.waker.get_or_insert_with(|| cx.waker().clone());
