@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// In the order of `src/lib.rs`: a module may use those before it.
-const ORDER: [&str; 17] = [
+const ORDER: [&str; 18] = [
     "wire",
     "protocol",
     "config",
@@ -12,6 +12,7 @@ const ORDER: [&str; 17] = [
     "releases",
     "guard",
     "rolling",
+    "tap",
     "session",
     "clients",
     "telemetry",
@@ -24,7 +25,7 @@ const ORDER: [&str; 17] = [
     "app",
 ];
 
-const PURE: [&str; 8] = ["wire", "protocol", "cluster", "releases", "guard", "rolling", "session", "clients"];
+const PURE: [&str; 9] = ["wire", "protocol", "cluster", "releases", "guard", "rolling", "tap", "session", "clients"];
 
 /// What a pure module must not know. `std::net` addresses are values, so they may be named.
 const IMPURE: [&str; 8] = ["tokio", "tracing::", "Instant", "SystemTime", "std::fs", "std::thread", "TcpStream", "std::env::"];

@@ -525,6 +525,7 @@ fn serve(mut served: Served) -> impl Future<Output = ()> {
             if let Some(seat) = context.sessions.borrow_mut().get_mut(*key) {
                 // A task's waker stays good for the task's life.
                 seat.waker.get_or_insert_with(|| cx.waker().clone());
+                driver.tell_tapped(seat.peer, polled.is_ready());
                 let session = driver.session();
                 seat.awaits_offer = session.waiting() == Some(Waiting::Offer);
                 seat.is_sheltering = session.is_sheltering();
