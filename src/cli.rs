@@ -15,6 +15,7 @@ mod report;
 mod roll;
 mod run;
 mod status;
+mod top;
 mod traffic;
 
 #[cfg(test)]
@@ -95,6 +96,7 @@ Examples:
   leeward status --watch
   leeward report
   leeward clients --incompatible-with 4.0
+  leeward top --by client
   leeward maintenance on --reason \"upgrade to 4.3\" --for 2h
   leeward cluster
   leeward broker may-stop 3 --wait
@@ -125,6 +127,8 @@ enum Command {
     Report(report::ReportArgs),
     /// Show who talks to the cluster, and whom an upgrade would break.
     Clients(clients::ClientsArgs),
+    /// Watch rates, latencies and errors by broker, topic, client or API.
+    Top(top::TopArgs),
     /// Shelter clients while brokers are stopped: open and close windows, on demand or by schedule.
     Maintenance(maintenance::MaintenanceArgs),
     /// Every broker with its state, its release and its partitions, read from the cluster.
@@ -152,6 +156,7 @@ impl Command {
             Command::Status(command) => command.run(output),
             Command::Report(command) => command.run(output),
             Command::Clients(command) => command.run(output),
+            Command::Top(command) => command.run(output),
             Command::Maintenance(command) => command.run(output),
             Command::Cluster(command) => command.run(output),
             Command::Broker(command) => command.run(output),

@@ -9,6 +9,7 @@
 mod listener;
 mod rate;
 mod tapped;
+pub mod top;
 mod wanted;
 
 #[cfg(test)]

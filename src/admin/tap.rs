@@ -35,9 +35,9 @@ pub(super) const PATH: &str = "/v1/tap";
 /// How often a stream says how it stands, whether something passed or not: so its reader knows that it is there.
 const STANDING_EVERY: Duration = Duration::from_secs(1);
 /// A reader that takes nothing for so long has gone, or has better things to do.
-const STALL: Duration = Duration::from_secs(10);
+pub(super) const STALL: Duration = Duration::from_secs(10);
 /// What may wait for a reader, besides the queue of its subscription.
-const UNREAD_BYTES_MAX: usize = 64 << 10;
+pub(super) const UNREAD_BYTES_MAX: usize = 64 << 10;
 
 pub(super) async fn tap(
     State(state): State<AdminState>,

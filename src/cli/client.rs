@@ -1,5 +1,6 @@
 //! Talks to a running Leeward, and says in plain words why that does not work.
 
+use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::time::Duration;
 use std::{env, io};
@@ -7,7 +8,9 @@ use std::{env, io};
 use clap::Args;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use ureq::config::ConfigBuilder;
 use ureq::http::Response;
+use ureq::typestate::AgentScope;
 use ureq::{Agent, RequestBuilder};
 
 use super::{Exit, Failure};
@@ -51,6 +54,17 @@ pub(super) struct Answer {
 impl AdminAddress {
     pub(super) fn get(&self, path: &str) -> Result<Answer, Failure> {
         self.answer(path, self.with_token(agent().get(self.url(path)))?.call())
+    }
+
+    /// The lines of a stream that goes on for as long as it is read.
+    pub(super) fn lines(&self, path: &str) -> Result<impl Iterator<Item = io::Result<String>> + use<>, Failure> {
+        let response = self.with_token(streaming_agent().get(self.url(path)))?.call();
+        match response {
+            Ok(response) if response.status().as_u16() == 200 && response.headers().contains_key(VERSION_HEADER) => {
+                Ok(BufReader::new(response.into_body().into_reader()).lines())
+            }
+            response => Err(self.answer(path, response)?.refusal()),
+        }
     }
 
     pub(super) fn post_json(&self, path: &str, body: &impl Serialize) -> Result<Answer, Failure> {
@@ -171,9 +185,17 @@ impl Answer {
 }
 
 fn agent() -> Agent {
-    let config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(ANSWER_TIMEOUT)).timeout_connect(Some(CONNECT_TIMEOUT));
+    of(Agent::config_builder().timeout_global(Some(ANSWER_TIMEOUT)))
+}
+
+/// For an answer that has no end.
+fn streaming_agent() -> Agent {
+    of(Agent::config_builder().timeout_recv_response(Some(ANSWER_TIMEOUT)))
+}
+
+fn of(config: ConfigBuilder<AgentScope>) -> Agent {
     // A proxy of the environment has no business on the way to this machine's own endpoint.
-    config.proxy(None).build().into()
+    config.http_status_as_error(false).timeout_connect(Some(CONNECT_TIMEOUT)).proxy(None).build().into()
 }
 
 /// Who asks when nobody says: the user and the host.

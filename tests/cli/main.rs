@@ -9,6 +9,7 @@ mod rehearse;
 mod roll;
 mod running;
 mod shared;
+mod top;
 mod watching;
 
 use std::io::{Read, Write};

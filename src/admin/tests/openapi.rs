@@ -9,7 +9,7 @@ use super::*;
 use crate::admin::access::is_open;
 use crate::admin::handlers::{BODY_BYTES_MAX, OPENAPI};
 use crate::admin::routes::table;
-use crate::admin::{events, tap};
+use crate::admin::{events, tap, top};
 use crate::maintenance::api::{DrainRequest, OffRequest, OnRequest, ScheduleRequest, UndrainRequest, UnscheduleRequest};
 use crate::roll::api::{AbortRequest, PauseRequest, ResumeRequest, StartRequest};
 use crate::sandbox::{Sandbox, SandboxConfig};
@@ -142,7 +142,7 @@ async fn every_answer_is_what_the_document_says() {
     let listeners = vec![listener(Endpoint::Bootstrap, None), listener(Endpoint::VirtualBroker, Some("in use"))];
     running.state.readiness.store(Arc::new(Readiness { listeners, stopping: false }));
     // A stream does not end by itself within a test's patience; tests/page.rs and tests/tap.rs hold them to the document.
-    let all = operations(&document).into_iter().filter(|operation| ![events::PATH, tap::PATH].contains(&operation.path.as_str()));
+    let all = operations(&document).into_iter().filter(|operation| ![events::PATH, tap::PATH, top::PATH].contains(&operation.path.as_str()));
     let (reads, mut alters): (Vec<_>, Vec<_>) = all.partition(|operation| !operation.changes());
     // What begins something before what ends it.
     alters.sort_by_key(|operation| match operation.place() {
@@ -215,7 +215,7 @@ async fn nothing_changes_by_get() {
         let query = operations(&document).iter().find(|operation| operation.path == route.path).map(Operation::query).unwrap_or_default();
         for path in [place.clone(), format!("{place}?{query}"), format!("{place}?force=true&dry_run=false&reason=r&id=w1")] {
             // A stream would be read to its end; HEAD runs the same handler.
-            let methods: &[&str] = if [events::PATH, tap::PATH].contains(&route.path) { &["HEAD"] } else { &["GET", "HEAD"] };
+            let methods: &[&str] = if [events::PATH, tap::PATH, top::PATH].contains(&route.path) { &["HEAD"] } else { &["GET", "HEAD"] };
             for method in methods {
                 let (code, body) = running.ask(method, &path).await;
                 assert!(code != 0, "{method} {path}: {body}");
