@@ -16,6 +16,7 @@ mod roll;
 mod run;
 mod status;
 mod top;
+mod tap;
 mod traffic;
 
 #[cfg(test)]
@@ -97,6 +98,7 @@ Examples:
   leeward report
   leeward clients --incompatible-with 4.0
   leeward top --by client
+  leeward tap --api Produce --error any
   leeward maintenance on --reason \"upgrade to 4.3\" --for 2h
   leeward cluster
   leeward broker may-stop 3 --wait
@@ -129,6 +131,8 @@ enum Command {
     Clients(clients::ClientsArgs),
     /// Watch rates, latencies and errors by broker, topic, client or API.
     Top(top::TopArgs),
+    /// Show single requests as they pass.
+    Tap(tap::TapArgs),
     /// Shelter clients while brokers are stopped: open and close windows, on demand or by schedule.
     Maintenance(maintenance::MaintenanceArgs),
     /// Every broker with its state, its release and its partitions, read from the cluster.
@@ -157,6 +161,7 @@ impl Command {
             Command::Report(command) => command.run(output),
             Command::Clients(command) => command.run(output),
             Command::Top(command) => command.run(output),
+            Command::Tap(command) => command.run(output),
             Command::Maintenance(command) => command.run(output),
             Command::Cluster(command) => command.run(output),
             Command::Broker(command) => command.run(output),

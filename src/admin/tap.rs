@@ -4,6 +4,7 @@
 //! takes nothing for [`STALL`], and when Leeward ends.
 
 mod asked;
+mod contents;
 mod view;
 
 use std::sync::Arc;
@@ -24,9 +25,11 @@ use super::AdminState;
 use super::events::Ending;
 use super::handlers::refuse;
 use super::http::Lasting;
+use crate::config::Config;
 use crate::telemetry::taps::Subscription;
 
-use asked::Asked;
+use asked::{Asked, Shown};
+pub use contents::{TapBytes, TapFrame, TapRecord};
 pub use view::{TapEnd, TapGuard, TapLine, TapPartition, TapRequest, TapStanding, TapTopic};
 
 /// The path, which also asks for more than other questions do: see [`super::access`].
@@ -46,11 +49,20 @@ pub(super) async fn tap(
     asked: Result<Query<Vec<(String, String)>>, QueryRejection>,
 ) -> Response {
     let asked = asked.map_err(|error| error.body_text()).and_then(|Query(asked)| Asked::read(&asked));
-    let asked = match asked {
+    let mut asked = match asked {
         Ok(asked) => asked,
         Err(problem) => return refuse(StatusCode::BAD_REQUEST, &problem, asked::HINT),
     };
-    let subscription = match state.telemetry.taps().subscribe(asked.wanted) {
+    let config = Arc::clone(&state.config.load());
+    asked.shown.permitted = config.tap.records;
+    if asked.shown.records && !config.tap.records {
+        return refuse(StatusCode::CONFLICT, "records are not shown here: tap.records is false", "set tap.records = true in the configuration and reload it");
+    }
+    if asked.shown.records || asked.shown.frames {
+        asked.wanted.frame_bytes = config.tap.frame_bytes_max;
+    }
+    let Asked { wanted, shown, count } = asked;
+    let subscription = match state.telemetry.taps().subscribe(wanted) {
         Ok(subscription) => subscription,
         Err(error) => return refuse(StatusCode::SERVICE_UNAVAILABLE, &error.to_string(), "end one of them; its place is free at once"),
     };
@@ -59,7 +71,7 @@ pub(super) async fn tap(
     tokio::spawn(async move {
         tokio::select! {
             // A reader that has gone is found out by writing.
-            _ = tell(&state, subscription, asked.count, out) => {}
+            _ = tell(&state, &config, subscription, shown, count, out) => {}
             () = ending.cancelled() => {}
         }
         drop(lasting);
@@ -68,8 +80,14 @@ pub(super) async fn tap(
     (headers, Body::from_stream(ReaderStream::new(reader))).into_response()
 }
 
-async fn tell(state: &AdminState, mut subscription: Subscription, count: u64, mut out: DuplexStream) -> std::io::Result<()> {
-    let config = Arc::clone(&state.config.load());
+async fn tell(
+    state: &AdminState,
+    config: &Arc<Config>,
+    mut subscription: Subscription,
+    shown: Shown,
+    count: u64,
+    mut out: DuplexStream,
+) -> std::io::Result<()> {
     let mut standings = interval(STANDING_EVERY);
     standings.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut left = count;
@@ -77,12 +95,12 @@ async fn tell(state: &AdminState, mut subscription: Subscription, count: u64, mu
         tokio::select! {
             told = subscription.next() => {
                 let Some(told) = told else { break };
-                line(&mut out, &TapLine::Request(Box::new(TapRequest::of(&told)))).await?;
+                line(&mut out, &TapLine::Request(Box::new(TapRequest::of(&told, shown)))).await?;
                 left -= 1;
             }
             _ = standings.tick() => {
                 line(&mut out, &TapLine::Standing(TapStanding::of(subscription.standing()))).await?;
-                if !Arc::ptr_eq(&config, &state.config.load()) {
+                if !Arc::ptr_eq(config, &state.config.load()) {
                     return line(&mut out, &TapLine::End(TapEnd { reason: "the configuration was read again; ask again".to_owned() })).await;
                 }
             }

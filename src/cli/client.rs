@@ -8,10 +8,8 @@ use std::{env, io};
 use clap::Args;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use ureq::config::ConfigBuilder;
 use ureq::http::Response;
-use ureq::typestate::AgentScope;
-use ureq::{Agent, RequestBuilder};
+use ureq::{Agent, BodyReader, RequestBuilder};
 
 use super::{Exit, Failure};
 use crate::admin::ApiError;
@@ -44,6 +42,24 @@ pub(super) struct AdminAddress {
     token_file: Option<PathBuf>,
 }
 
+/// An answer that goes on.
+pub(super) struct Lines {
+    read: BufReader<BodyReader<'static>>,
+    asked: String,
+}
+
+impl Lines {
+    /// The next line; `None`: it was the last.
+    pub(super) fn next_as<T: DeserializeOwned>(&mut self) -> Result<Option<T>, Failure> {
+        let mut line = String::new();
+        match self.read.read_line(&mut line) {
+            Ok(0) => Ok(None),
+            Ok(_) => understood(&line, &self.asked).map(Some),
+            Err(error) => Err(Failure::new(Exit::Failed, format!("{} broke off: {error}; is Leeward still there (leeward status)?", self.asked))),
+        }
+    }
+}
+
 /// An answer of Leeward, good or bad.
 pub(super) struct Answer {
     pub(super) status: u16,
@@ -56,23 +72,22 @@ impl AdminAddress {
         self.answer(path, self.with_token(agent().get(self.url(path)))?.call())
     }
 
-    /// The lines of a stream that goes on for as long as it is read.
-    pub(super) fn lines(&self, path: &str) -> Result<impl Iterator<Item = io::Result<String>> + use<>, Failure> {
-        let response = self.with_token(streaming_agent().get(self.url(path)))?.call();
-        match response {
-            Ok(response) if response.status().as_u16() == 200 && response.headers().contains_key(VERSION_HEADER) => {
-                Ok(BufReader::new(response.into_body().into_reader()).lines())
-            }
-            response => Err(self.answer(path, response)?.refusal()),
-        }
-    }
-
     pub(super) fn post_json(&self, path: &str, body: &impl Serialize) -> Result<Answer, Failure> {
         self.answer(path, self.with_token(agent().post(self.url(path)))?.send_json(body))
     }
 
     pub(super) fn delete_json(&self, path: &str, body: &impl Serialize) -> Result<Answer, Failure> {
         self.answer(path, self.with_token(agent().delete(self.url(path)).force_send_body())?.send_json(body))
+    }
+
+    /// A stream of JSON objects, one a line, that goes on for as long as it is read. `query`: what stands behind the question mark.
+    pub(super) fn lines(&self, path: &str, query: &[(&str, String)]) -> Result<Lines, Failure> {
+        let request = query.iter().fold(streaming().get(self.url(path)), |request, (key, value)| request.query(*key, value));
+        let response = self.with_token(request)?.call().map_err(|error| self.unreachable(&error))?;
+        if response.status().as_u16() != 200 || !response.headers().contains_key(VERSION_HEADER) {
+            return Err(self.answer(path, Ok(response))?.refusal());
+        }
+        Ok(Lines { read: BufReader::new(response.into_body().into_reader()), asked: format!("{}{path}", self.address) })
     }
 
     fn with_token<B>(&self, request: RequestBuilder<B>) -> Result<RequestBuilder<B>, Failure> {
@@ -155,10 +170,7 @@ impl AdminAddress {
 impl Answer {
     /// The body as `T`.
     pub(super) fn parse<T: DeserializeOwned>(&self) -> Result<T, Failure> {
-        serde_json::from_str(&self.body).map_err(|error| {
-            let message = format!("{} answered what this version does not understand ({error}); is it another version of Leeward?", self.asked);
-            Failure::new(Exit::Failed, message)
-        })
+        understood(&self.body, &self.asked)
     }
 
     /// The body, or its refusal.
@@ -184,18 +196,23 @@ impl Answer {
     }
 }
 
+fn understood<T: DeserializeOwned>(text: &str, asked: &str) -> Result<T, Failure> {
+    serde_json::from_str(text).map_err(|error| {
+        let message = format!("{asked} answered what this version does not understand ({error}); is it another version of Leeward?");
+        Failure::new(Exit::Failed, message)
+    })
+}
+
+/// For an answer that goes on, and says each second that it does.
+fn streaming() -> Agent {
+    let config = Agent::config_builder().http_status_as_error(false).timeout_per_read(Some(ANSWER_TIMEOUT)).timeout_connect(Some(CONNECT_TIMEOUT));
+    config.proxy(None).build().into()
+}
+
 fn agent() -> Agent {
-    of(Agent::config_builder().timeout_global(Some(ANSWER_TIMEOUT)))
-}
-
-/// For an answer that has no end.
-fn streaming_agent() -> Agent {
-    of(Agent::config_builder().timeout_recv_response(Some(ANSWER_TIMEOUT)))
-}
-
-fn of(config: ConfigBuilder<AgentScope>) -> Agent {
+    let config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(ANSWER_TIMEOUT)).timeout_connect(Some(CONNECT_TIMEOUT));
     // A proxy of the environment has no business on the way to this machine's own endpoint.
-    config.http_status_as_error(false).timeout_connect(Some(CONNECT_TIMEOUT)).proxy(None).build().into()
+    config.proxy(None).build().into()
 }
 
 /// Who asks when nobody says: the user and the host.

@@ -17,6 +17,7 @@ use super::{Exit, Failure, Format, Outcome};
 use crate::admin::top::{TopPicture, TopRow, TopRows};
 use screen::Screen;
 
+const PATH: &str = "/v1/top";
 /// How long a key waits at most.
 const TICK: Duration = Duration::from_millis(100);
 /// Between two attempts to find a Leeward that has gone.
@@ -168,13 +169,14 @@ impl TopArgs {
     }
 
     fn lines(&self, output: &mut Output) -> Outcome {
-        let count = self.count.map_or_else(String::new, |count| format!("?count={count}"));
-        for (number, line) in self.admin.lines(&format!("/v1/top{count}"))?.enumerate() {
-            let picture = read(line)?;
+        let count: Vec<_> = self.count.map(|count| ("count", count.to_string())).into_iter().collect();
+        let mut lines = self.admin.lines(PATH, &count)?;
+        let mut is_first = true;
+        while let Some(picture) = lines.next_as::<TopPicture>()? {
             match self.output {
                 Format::Json => output.json(&picture)?,
                 Format::Table => {
-                    if number > 0 {
+                    if !is_first {
                         output.next_picture();
                     }
                     output.line(text::picture(&picture, self.by, self.sort, output.paint()));
@@ -183,21 +185,22 @@ impl TopArgs {
             if output.reader_gone() {
                 break;
             }
+            is_first = false;
         }
         Ok(Exit::Done)
     }
 
     /// Reads on in a thread of its own. Whoever is not there at the beginning is not waited for.
     fn listen(&self) -> Result<mpsc::Receiver<News>, Failure> {
-        let mut first = Some(self.admin.lines("/v1/top")?);
+        let mut first = Some(self.admin.lines(PATH, &[])?);
         let (sender, news) = mpsc::channel();
         let admin = self.admin.clone();
         thread::spawn(move || {
             loop {
-                let lines = first.take().map_or_else(|| admin.lines("/v1/top"), Ok);
-                let ended = lines.and_then(|lines| {
-                    for line in lines {
-                        if sender.send(News::Picture(Box::new(read(line)?))).is_err() {
+                let lines = first.take().map_or_else(|| admin.lines(PATH, &[]), Ok);
+                let ended = lines.and_then(|mut lines| {
+                    while let Some(picture) = lines.next_as()? {
+                        if sender.send(News::Picture(Box::new(picture))).is_err() {
                             return Ok(());
                         }
                     }
@@ -269,12 +272,6 @@ fn on_key(screen: &mut Screen, key: KeyEvent) -> bool {
         _ => {}
     }
     true
-}
-
-fn read(line: std::io::Result<String>) -> Result<TopPicture, Failure> {
-    let line = line.map_err(|error| Failure::new(Exit::Failed, format!("the stream broke off: {error}; does Leeward still run?")))?;
-    serde_json::from_str(&line)
-        .map_err(|error| Failure::new(Exit::Failed, format!("a picture that this version does not understand ({error}); is it another version of Leeward?")))
 }
 
 #[cfg(test)]

@@ -1,10 +1,19 @@
 //! What a request or a response names: topics, partitions, sizes of records, error codes. Read by the table of [`super::schema`], as far as the bytes are there, and
 //! bounded: what is beyond the bounds is counted and not kept.
 
+mod blank;
+mod contents;
+
+#[cfg(test)]
+mod tests;
+
 use super::produce::Topic;
 use super::schema::{Field, Kind, Shape, message};
 use crate::wire::frame::LENGTH_BYTES;
 use crate::wire::{Cursor, RequestHeader, ResponseHeader, WireError};
+
+pub use blank::{blank_request, blank_response, holds_secrets};
+pub use contents::{Content, Unopened, contents};
 
 /// Partitions, and topics of which none is named, that one digest tells.
 pub const NAMED_MAX: usize = 32;
@@ -42,6 +51,8 @@ pub struct NamedPartition {
     pub partition: i32,
     /// Bytes of its records; `None`: the message has no records for it.
     pub record_bytes: Option<usize>,
+    /// Where they stand in the frame; 0: nowhere.
+    pub records_at: usize,
     /// Records in them by the batches' own heads; `None` where a format before v2 does not say.
     pub records: Option<u32>,
     pub error: i16,
@@ -49,23 +60,22 @@ pub struct NamedPartition {
 
 /// What a request frame names, its length field included; `bytes` may end before the frame does. `seen` hears of every topic.
 pub fn request(bytes: &[u8], seen: &mut dyn FnMut(Topic<'_>)) -> Digest {
-    let bytes = bytes.get(LENGTH_BYTES..).unwrap_or_default();
-    let Ok(header) = RequestHeader::parse(bytes) else { return Digest::default() };
-    read(Kind::Request, header.api_key, header.api_version, bytes.get(header.body..).unwrap_or_default(), seen)
+    let Ok(header) = RequestHeader::parse(bytes.get(LENGTH_BYTES..).unwrap_or_default()) else { return Digest::default() };
+    read(Kind::Request, header.api_key, header.api_version, bytes, header.body, seen)
 }
 
 /// The same of the answer to a request of this key and version.
 pub fn response(api_key: i16, api_version: i16, bytes: &[u8], seen: &mut dyn FnMut(Topic<'_>)) -> Digest {
-    let bytes = bytes.get(LENGTH_BYTES..).unwrap_or_default();
-    let Ok(header) = ResponseHeader::parse(bytes, api_key, api_version) else { return Digest::default() };
-    read(Kind::Response, api_key, api_version, bytes.get(header.body..).unwrap_or_default(), seen)
+    let Ok(header) = ResponseHeader::parse(bytes.get(LENGTH_BYTES..).unwrap_or_default(), api_key, api_version) else { return Digest::default() };
+    read(Kind::Response, api_key, api_version, bytes, header.body, seen)
 }
 
-fn read(kind: Kind, api_key: i16, version: i16, body: &[u8], seen: &mut dyn FnMut(Topic<'_>)) -> Digest {
+/// `body`: where that begins, counted behind the length field.
+fn read(kind: Kind, api_key: i16, version: i16, frame: &[u8], body: usize, seen: &mut dyn FnMut(Topic<'_>)) -> Digest {
     let Some(message) = message(kind, api_key, version) else { return Digest::default() };
-    let flexible = version >= message.flexible_since;
-    let mut reader = Reader { cursor: Cursor::new(body), version, flexible, left: FIELDS_MAX, named: 0, digest: Digest::default(), topic: None, seen };
-    reader.digest.is_whole = reader.fields(message.fields, Place::Top).is_ok();
+    let (flexible, cursor) = (version >= message.flexible_since, Cursor::new(frame));
+    let mut reader = Reader { cursor, version, flexible, left: FIELDS_MAX, named: 0, digest: Digest::default(), topic: None, seen };
+    reader.digest.is_whole = reader.cursor.skip(LENGTH_BYTES + body).is_ok() && reader.fields(message.fields, Place::Top).is_ok();
     // What a message that breaks off had named so far.
     reader.end_topic();
     reader.digest
@@ -212,7 +222,7 @@ impl Reader<'_, '_> {
         let rest = self.cursor.rest();
         let there = rest.get(..length).unwrap_or(rest);
         if let Some((_, Some(partition))) = &mut self.topic {
-            (partition.record_bytes, partition.records) = (Some(length), records_in(there));
+            (partition.record_bytes, partition.records, partition.records_at) = (Some(length), records_in(there), self.cursor.position());
         }
     }
 

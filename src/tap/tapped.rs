@@ -219,7 +219,7 @@ impl Tapped {
             .filter(|listener| listener.looks_at(request.api_key, client_id, now))
             .map(|listener| Ear { listener: Arc::clone(listener), topic_seen: false })
             .collect();
-        let frame_bytes = ears.iter().map(|ear| ear.listener.wanted().frame_bytes).max()?;
+        let frame_bytes = frame_bytes(&ears, request.api_key)?;
         request.client_id = client_id();
         request.digest = digest::request(frame, &mut |topic| heard(&mut ears, topic, names));
         resolve(&mut request.digest, names);
@@ -258,7 +258,7 @@ impl Tapped {
         let Tapped { ears, request, .. } = self;
         let mut digest = digest::response(request.api_key, request.api_version, frame, &mut |topic| heard(ears, topic, names));
         resolve(&mut digest, names);
-        let frame_bytes = self.ears.iter().map(|ear| ear.listener.wanted().frame_bytes).max().unwrap_or(0);
+        let frame_bytes = frame_bytes(&self.ears, self.request.api_key).unwrap_or(0);
         self.answer_frame = (frame_bytes > 0).then(|| Frame::cut(frame, answer.frame_bytes, frame_bytes));
         self.answer = Some(Answer { digest, ..answer });
     }
@@ -300,6 +300,12 @@ impl Frame {
     fn cut(bytes: &[u8], length: usize, most: usize) -> Frame {
         Frame { bytes: bytes.get(..most).unwrap_or(bytes).into(), length }
     }
+}
+
+/// Bytes of each frame that are kept; `None`: nobody wants it.
+fn frame_bytes(ears: &[Ear], api_key: i16) -> Option<usize> {
+    let wanted = ears.iter().map(|ear| ear.listener.wanted().frame_bytes).max()?;
+    Some(if digest::holds_secrets(api_key) { 0 } else { wanted })
 }
 
 fn heard(ears: &mut [Ear], topic: Topic<'_>, names: Names<'_>) {

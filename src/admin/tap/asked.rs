@@ -9,9 +9,20 @@ use crate::wire::Api;
 /// What to do where it cannot be understood.
 pub(super) const HINT: &str = "ask for /v1/tap, or such as /v1/tap?client=orders&api=Produce&topic=invoices*&error=any&sample=10&rate=100&count=5";
 
+/// What is shown of each request besides its digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Shown {
+    /// Keys and values.
+    pub(super) records: bool,
+    pub(super) frames: bool,
+    /// The configuration allows records.
+    pub(super) permitted: bool,
+}
+
 /// What was asked for.
 pub(super) struct Asked {
     pub(super) wanted: Wanted,
+    pub(super) shown: Shown,
     /// The stream ends after so many requests.
     pub(super) count: u64,
 }
@@ -19,7 +30,7 @@ pub(super) struct Asked {
 impl Asked {
     /// `client`, `topic`, `api` and `error` may stand there several times: one of them is enough.
     pub(super) fn read(pairs: &[(String, String)]) -> Result<Asked, String> {
-        let mut asked = Asked { wanted: Wanted::default(), count: u64::MAX };
+        let mut asked = Asked { wanted: Wanted::default(), shown: Shown::default(), count: u64::MAX };
         let Wanted { clients, topics, apis, errors, sample, per_second, .. } = &mut asked.wanted;
         for (key, value) in pairs {
             match key.as_str() {
@@ -27,6 +38,8 @@ impl Asked {
                 "topic" => topics.push(Pattern::new(value)),
                 "api" => apis.push(api(value)?),
                 "error" => add(errors, value)?,
+                "records" => asked.shown.records = flag(key, value)?,
+                "frames" => asked.shown.frames = flag(key, value)?,
                 "sample" => *sample = number(key, value, SAMPLE_MAX)?,
                 "rate" => *per_second = number(key, value, PER_SECOND_MAX)?,
                 "count" => asked.count = value.parse().ok().filter(|count| *count > 0).ok_or_else(|| format!("count={value} is no number of requests"))?,
@@ -40,6 +53,10 @@ impl Asked {
 fn number(key: &str, value: &str, most: u32) -> Result<NonZeroU32, String> {
     let number = value.parse::<NonZeroU32>().ok().filter(|number| number.get() <= most);
     number.ok_or_else(|| format!("{key}={value} is no number from 1 to {most}"))
+}
+
+fn flag(key: &str, value: &str) -> Result<bool, String> {
+    value.parse().map_err(|_| format!("{key}={value} is neither true nor false"))
 }
 
 /// An API by its name or its key.
@@ -96,6 +113,7 @@ mod tests {
             ("sample", "0", "from 1 to"),
             ("sample", "1000001", "from 1 to"),
             ("rate", "many", "from 1 to"),
+            ("records", "yes", "neither true nor false"),
             ("count", "0", "is no number of requests"),
             ("topics", "t", "nothing that can be asked for"),
         ] {

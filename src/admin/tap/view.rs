@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::asked::Shown;
+use super::contents::{TapFrame, TapRecord, frames, records};
 use crate::guard::HoldEnd;
 use crate::protocol::digest::{Digest, NamedPartition, NamedTopic};
 use crate::tap::{Guarding, Standing, Told};
@@ -96,6 +98,13 @@ pub struct TapRequest {
     /// What the guard did; none: nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guard: Option<TapGuard>,
+    /// Keys and values, where they were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub records: Vec<TapRecord>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_frame: Option<TapFrame>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_frame: Option<TapFrame>,
     /// answered, unanswered (acks=0), swallowed (acks=0 that was raised: the answer is Leeward's), abandoned (the connection ended before).
     pub end: String,
 }
@@ -160,9 +169,10 @@ impl TapStanding {
 }
 
 impl TapRequest {
-    pub(super) fn of(told: &Told) -> Self {
+    pub(super) fn of(told: &Told, shown: Shown) -> Self {
         let (request, delivery, answer) = (&told.request, &told.delivery, told.answer.as_ref());
         let (topics, more) = topics(&request.digest);
+        let [request_frame, response_frame] = if shown.frames { frames(told, shown.permitted) } else { [None, None] };
         let (answered, answered_more) = answer.map(|answer| self::topics(&answer.digest)).unwrap_or_default();
         TapRequest {
             at: rfc3339(delivery.at_micros),
@@ -187,6 +197,9 @@ impl TapRequest {
             answered_more,
             errors: answer.map(|answer| names(&answer.digest.errors)).unwrap_or_default(),
             guard: TapGuard::of(&told.guarding),
+            records: if shown.records && shown.permitted { records(told) } else { Vec::new() },
+            request_frame,
+            response_frame,
             end: told.end.label().to_owned(),
         }
     }
