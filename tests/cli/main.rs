@@ -10,6 +10,7 @@ mod roll;
 mod running;
 mod shared;
 mod top;
+mod tap;
 mod watching;
 
 use std::io::{Read, Write};

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::protocol::records::varint;
 use crate::protocol::schema::{Field, Kind, Shape, message};
 use crate::wire::frame::LENGTH_BYTES;
 use crate::wire::{Cursor, RequestHeader, ResponseHeader, WireError};
@@ -15,11 +16,14 @@ pub fn holds_secrets(api_key: i16) -> bool {
 /// Fields that are read; what is behind the last of them is blank.
 const FIELDS_MAX: usize = 200_000;
 
-/// What stands before the records of a batch v2; its head is left, so that it can be told what the batch is. Its CRC is then no more that of its bytes.
+/// What stands before the records of a batch v2; it is left, so that it can be told what the batch is. Its CRC is then no more that of its bytes.
 const HEAD_BYTES: usize = 61;
 const LENGTH_AT: usize = 8;
 const MAGIC_AT: usize = 16;
 const FRAME_BYTES: usize = 12;
+/// The lower byte of the attributes, and the bits in it that name a compression.
+const ATTRIBUTES_AT: usize = 22;
+const COMPRESSION: u8 = 0x07;
 
 /// Blanks a request frame, which may end early, its length field included.
 pub fn blank_request(frame: &mut [u8]) {
@@ -93,16 +97,51 @@ impl Walk<'_> {
     }
 }
 
-/// Zeros behind the head of each batch; a format before v2 has its keys and values everywhere.
+/// Zeros in the place of keys, values and headers, with all their lengths; where they cannot be told apart, in the place of everything behind a batch's head. A
+/// format before v2 has them everywhere.
 fn blank_records(mut rest: &mut [u8]) {
     while rest.len() > HEAD_BYTES && rest.get(MAGIC_AT) == Some(&2) {
         let length = rest.get(LENGTH_AT..FRAME_BYTES).and_then(|bytes| bytes.try_into().ok()).map(i32::from_be_bytes);
         let end = length.and_then(|length| usize::try_from(length).ok()).map_or(rest.len(), |length| FRAME_BYTES.saturating_add(length));
         let (batch, behind) = rest.split_at_mut(end.clamp(HEAD_BYTES, rest.len()));
-        if let Some(records) = batch.get_mut(HEAD_BYTES..) {
-            records.fill(0);
+        let (mut found, mut cursor) = (Vec::new(), Cursor::new(batch));
+        let is_plain = batch.get(ATTRIBUTES_AT).is_some_and(|attributes| attributes & COMPRESSION == 0);
+        let read = if is_plain { cursor.skip(HEAD_BYTES).and_then(|()| places(&mut cursor, &mut found)) } else { cursor.skip(HEAD_BYTES) };
+        if !is_plain || read.is_err() {
+            found.push(cursor.position()..batch.len());
+        }
+        for range in found {
+            if let Some(bytes) = batch.get_mut(range) {
+                bytes.fill(0);
+            }
         }
         rest = behind;
     }
     rest.fill(0);
+}
+
+/// Where keys, values and headers stand up to the end of a batch.
+fn places(cursor: &mut Cursor<'_>, found: &mut Vec<Range<usize>>) -> Result<(), WireError> {
+    while cursor.remaining() > 0 {
+        varint(cursor)?;
+        cursor.skip(1)?;
+        varint(cursor)?;
+        varint(cursor)?;
+        place(cursor, found)?;
+        place(cursor, found)?;
+        for _ in 0..varint(cursor)? {
+            place(cursor, found)?;
+            place(cursor, found)?;
+        }
+    }
+    Ok(())
+}
+
+fn place(cursor: &mut Cursor<'_>, found: &mut Vec<Range<usize>>) -> Result<(), WireError> {
+    let value = varint(cursor)?;
+    let start = cursor.position();
+    let length = if value < 0 { 0 } else { usize::try_from(value).map_err(|_| WireError::BadLength { what: "a field's length", value, offset: start })? };
+    // Cut or not, what is there of it goes.
+    found.push(start..start.saturating_add(length).min(start + cursor.remaining()));
+    cursor.skip(length)
 }

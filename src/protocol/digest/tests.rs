@@ -215,9 +215,15 @@ fn a_blank_frame_has_its_lengths_and_no_record() {
         assert_eq!(told(&request(&blanked, &mut |_| {})), told(&request(&frame, &mut |_| {})), "v{version}");
         let at = frame.windows(batch.len()).position(|window| window == batch).unwrap();
         assert_eq!(&blanked[..at + 61], &frame[..at + 61], "the batch's head stays");
-        assert!(blanked[at + 61..at + batch.len()].iter().all(|byte| *byte == 0));
+        let (records, unopened) = contents(&blanked[at..at + batch.len()], 9);
+        assert_eq!((records[0].key, records[0].value, unopened), (Some(&[0][..]), Some(&[0; 21][..]), None), "as long as they were");
         assert!(!blanked.windows(8).any(|window| window == b"business"));
     }
+    let mut compressed = batch.clone();
+    compressed[22] = 1;
+    let mut frame = request_frame(0, 8, &produce(8, &compressed));
+    blank_request(&mut frame);
+    assert!(!frame.windows(8).any(|window| window == b"business"));
     // A frame that was cut in the records, and one of a version that is not known.
     let mut cut = request_frame(0, 7, &produce(7, &batch));
     cut.truncate(cut.len() - 14);
