@@ -15,8 +15,8 @@ mod report;
 mod roll;
 mod run;
 mod status;
-mod top;
 mod tap;
+mod top;
 mod traffic;
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ mod rehearse;
 mod roll;
 mod running;
 mod shared;
-mod top;
 mod tap;
+mod top;
 mod watching;
 
 use std::io::{Read, Write};

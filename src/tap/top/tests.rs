@@ -44,7 +44,7 @@ fn passed(passed: u64, told: u64) -> Standing {
 }
 
 fn topic(name: &str, bytes: usize, error: i16) -> NamedTopic {
-    let partition = NamedPartition { partition: 0, record_bytes: Some(bytes), records: None, error };
+    let partition = NamedPartition { record_bytes: Some(bytes), error, ..NamedPartition::default() };
     NamedTopic { name: Some(name.into()), id: None, partitions: vec![partition] }
 }
 
