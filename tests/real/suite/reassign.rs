@@ -2,6 +2,7 @@
 
 mod load;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use kafka_protocol::messages::DescribeConfigsRequest;
@@ -10,9 +11,10 @@ use kafka_protocol::protocol::StrBytes;
 use serde_json::{Value, json};
 
 use super::prepare;
+use crate::clients::console::Console;
 use crate::cluster::{Assignment, Cluster};
 use crate::front::Front;
-use crate::release::{KAFKA_2_6_3, KAFKA_4_3_1, Release};
+use crate::release::{KAFKA_2_1_0, KAFKA_2_6_3, KAFKA_4_3_1, Release, Tool};
 use crate::selection::{Selection, admit};
 use crate::steps::{Steps, until};
 use crate::wire::Wire;
@@ -55,6 +57,41 @@ fn in_short() {
         scene.front.command(&["reassign", "rollback", "--reason", "test", "--yes"]);
         scene.await_state("rolled back");
         assert_eq!((scene.replicas(), scene.throttles()), (scene.before.clone(), Vec::new()));
+    });
+    steps.finish();
+}
+
+/// Brokers have no API for it: a person runs what is said, and Leeward follows.
+#[test]
+fn kafka_2_1_0_by_hand() {
+    let name = "reassign-by-hand";
+    let Some(_admission) = admit(name, Selection::All) else { return };
+    let Some((mut steps, scene)) = Scene::begin(name, &KAFKA_2_1_0, 1) else { return };
+    let mut console = Console::new(&KAFKA_2_1_0, &scene.cluster.log_path("tools"));
+    let zookeeper = scene.cluster.zookeeper().unwrap();
+    steps.run("all moved, as a person is told to", || {
+        scene.run("4MiB", "4MiB");
+        let mut done = BTreeSet::new();
+        until("done", LIMIT, || {
+            let status = scene.status()?;
+            let told = status["by_hand"]["commands"].as_array().into_iter().flatten().map(|command| command.as_str().unwrap().to_owned());
+            // Those that move a topic are run once each; --verify clears the throttle when all has arrived.
+            for command in told.filter(|command| done.insert(command.clone()) || command.contains("--verify")) {
+                let file = status["by_hand"]["file"].as_str().unwrap();
+                let directory = std::path::Path::new(file).parent().unwrap().display().to_string();
+                let words: Vec<String> =
+                    command.split(' ').map(|word| word.replace("ZOOKEEPER", &zookeeper).replace("leeward-", &format!("{directory}/leeward-"))).collect();
+                let arguments: Vec<&str> = words[1..].iter().map(String::as_str).collect();
+                match words[0].as_str() {
+                    "kafka-reassign-partitions.sh" => drop(console.run(Tool::Reassign, &arguments, "")),
+                    "kafka-preferred-replica-election.sh" => scene.cluster.run_class("kafka.admin.PreferredReplicaLeaderElectionCommand", &arguments),
+                    other => panic!("{other}"),
+                }
+            }
+            if status["state"] == "done" { Ok(()) } else { Err(status.to_string()) }
+        });
+        assert_eq!(scene.replicas(), scene.planned);
+        scene.assert_cleared();
     });
     steps.finish();
 }
