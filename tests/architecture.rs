@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// In the order of `src/lib.rs`: a module may use those before it.
-const ORDER: [&str; 18] = [
+const ORDER: [&str; 19] = [
     "wire",
     "protocol",
     "config",
