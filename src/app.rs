@@ -23,7 +23,7 @@ use crate::config::{Config, ConfigSource};
 use crate::control::{Control, Operator};
 use crate::maintenance::{self, MaintenanceHandle};
 use crate::net::{Endpoint, Learn, Listeners, Pictures, Workers};
-use crate::register::{self, RegisterHandle};
+use crate::register::{self, RegisterHandle, Sources};
 use crate::roll;
 use crate::telemetry::Telemetry;
 use crate::telemetry::events::{Listening, ShutdownBegan, ShutdownEnded};
@@ -133,7 +133,7 @@ impl App {
         let known = maintenance.roll().filter(|roll| !roll.is_over()).map(|roll| roll.known).unwrap_or_default();
         control.remember(known.iter().filter_map(|address| address.parse().ok()).collect());
         let (rolls, roll) = roll::open(means);
-        let for_sessions = Pictures { view: pictures.clone(), leaders, policy: policies };
+        let for_sessions = Pictures { view: pictures.clone(), leaders: leaders.clone(), policy: policies };
         let (workers, heard) = Workers::start(metrics, &config.limits, config.upstream.connect_timeout, &for_sessions).map_err(system("threads"))?;
         let mut listeners = Listeners::new(workers.handles(), &config.limits, own_metrics);
         let address = config.listen.bootstrap;
@@ -149,7 +149,7 @@ impl App {
         tokio::spawn(upkeep.run(workers.surveyor(), Arc::clone(&telemetry)));
         tokio::spawn(rolls.run());
         let (register, registered) = register::open(&config.state.directory);
-        tokio::spawn(register.run(workers.surveyor()));
+        tokio::spawn(register.run(Sources { surveyor: workers.surveyor(), telemetry: Arc::clone(&telemetry), leaders }));
 
         let (sender, commands) = mpsc::channel(ADMIN_COMMANDS_MAX);
         let view = Arc::new(ArcSwap::from_pointee(View::default()));
