@@ -1,3 +1,6 @@
+mod figures;
+mod history;
+
 use std::fs;
 
 use super::*;

@@ -4,12 +4,14 @@ use super::*;
 use crate::history::codec::{QUARTERS_BYTES_MAX, decode, decode_quarters, encode};
 
 /// So many looks: seconds since the one before (which may be less than nothing), how long they lasted, and what they brought.
-fn looks() -> impl Strategy<Value = Vec<(i64, u64, Vec<(usize, u8, u64)>)>> {
+type Look = (i64, u64, Vec<(usize, u8, u64)>);
+
+fn looks() -> impl Strategy<Value = Vec<Look>> {
     let row = (0..3_usize, 0..60_u8, 0..5_000_u64);
     proptest::collection::vec((-4000..9000_i64, 1..30_u64, proptest::collection::vec(row, 0..60)), 1..40)
 }
 
-fn history(looks: &[(i64, u64, Vec<(usize, u8, u64)>)]) -> (History, Vec<(Kind, String, Amount)>) {
+fn history(looks: &[Look]) -> (History, Vec<(Kind, String, Amount)>) {
     let (mut history, mut at, mut all) = (History::default(), NOON, Vec::new());
     for (step, lasted, rows) in looks {
         at = at.saturating_add_signed(step * 1000);
