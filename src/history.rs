@@ -5,8 +5,9 @@
 //!
 //! What was not seen, because Leeward did not run, is not quiet: every minute and quarter hour says how much of it was seen.
 //!
-//! **Bounds.** A day has [`ROWS_MAX`] topics and as many clients, with at most 24 hours of 32 bytes each: 10,000 of both are 15 MiB and their names; minutes have
-//! [`BUSIEST`] rows of each kind, 1440 × 96 × 56 bytes or 7.4 MiB a day. Two days are in the memory. Quarter hours of 36 days are 110 KiB.
+//! **Bounds.** A day has [`ROWS_MAX`] topics and as many clients, with at most 24 hours of 32 bytes each, in vectors that grow by doubling: 20,000 × 1 KiB are
+//! 20 MiB and their names; minutes have [`BUSIEST`] rows of each kind and that of the others, 1440 × 99 × 48 bytes or 6.5 MiB a day. Two days are in the memory.
+//! Quarter hours of 36 days are 110 KiB.
 
 mod amount;
 pub mod codec;

@@ -7,7 +7,7 @@ use super::client::{AdminAddress, encoded};
 use super::output::{Output, Paint, cut, indented, table};
 use super::traffic::size;
 use super::{Exit, Format, Outcome};
-use crate::admin::history::{HistoryRow, TrafficHistory};
+use crate::admin::history::{HistoryRow, Point, TrafficHistory};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -103,9 +103,9 @@ fn text(history: &TrafficHistory, heading: &str, paint: Paint) -> String {
     let mut parts = vec![head(history)];
     parts.extend(history.problem.as_ref().map(|problem| paint.bad(&indented("", problem))));
     let all = history.rows.iter().map(HistoryRow::bytes).sum::<u64>().saturating_add(history.rest.bytes());
-    let mut rows: Vec<Vec<Cell>> = history.rows.iter().map(|row| cells(&shortened(&row.name), row, all)).collect();
+    let mut rows: Vec<Vec<Cell>> = history.rows.iter().map(|row| cells(&shortened(&row.name), row, all, &history.seen)).collect();
     if history.more > 0 {
-        rows.push(cells(&format!("({} more)", history.more), &history.rest, all));
+        rows.push(cells(&format!("({} more)", history.more), &history.rest, all, &history.seen));
     }
     if rows.is_empty() {
         parts.push("nothing was carried in this time".to_owned());
@@ -119,7 +119,7 @@ fn text(history: &TrafficHistory, heading: &str, paint: Paint) -> String {
 fn head(history: &TrafficHistory) -> String {
     let seen = history.seen.iter().sum::<f64>() * history.step_seconds as f64;
     let rate = if seen > 0.0 { history.total.bytes() as f64 / seen } else { 0.0 };
-    let about = if history.estimated { ", by topic about" } else { "" };
+    let about = if history.estimated { "; what each topic has is estimated" } else { "" };
     let TrafficHistory { from, until, total, .. } = history;
     let asked = history.seen.len() as f64 * history.step_seconds as f64;
     let hole = if seen < 0.5 * asked { format!("; Leeward saw {} of it", length(seen)) } else { String::new() };
@@ -138,7 +138,10 @@ fn length(seconds: f64) -> String {
     }
 }
 
-fn cells(name: &str, row: &HistoryRow, all: u64) -> Vec<Cell> {
+fn cells(name: &str, row: &HistoryRow, all: u64, seen: &[f64]) -> Vec<Cell> {
+    // The last minute or hour goes on, and others may have been seen in part: what is drawn is how busy it was, not how much there was of it.
+    let rate = |(point, seen): (&Option<Point>, &f64)| point.filter(|_| *seen > 0.0).map(|point| point.bytes() as f64 / seen);
+    let rates: Vec<Option<f64>> = row.points.iter().zip(seen).map(rate).collect();
     let share = if all == 0 { 0.0 } else { row.bytes() as f64 * 100.0 / all as f64 };
     vec![
         Cell::new(name),
@@ -146,7 +149,7 @@ fn cells(name: &str, row: &HistoryRow, all: u64) -> Vec<Cell> {
         Cell::new(size(row.to_brokers_bytes as f64)),
         Cell::new(size(row.to_clients_bytes as f64)),
         Cell::new(format!("{share:.0}%")),
-        Cell::new(line(&row.points.iter().map(|point| point.map(|point| point.bytes())).collect::<Vec<_>>())),
+        Cell::new(line(&rates)),
     ]
 }
 
@@ -158,13 +161,13 @@ fn shortened(name: &str) -> String {
 }
 
 /// A time line of at most [`LINE_MAX`] columns; each has the mean of what was seen of its points, as a share of the highest.
-fn line(points: &[Option<u64>]) -> String {
+fn line(points: &[Option<f64>]) -> String {
     let each = points.len().div_ceil(LINE_MAX).max(1);
     let columns: Vec<Option<f64>> = points
         .chunks(each)
         .map(|chunk| {
-            let seen: Vec<u64> = chunk.iter().filter_map(|point| *point).collect();
-            (!seen.is_empty()).then(|| seen.iter().sum::<u64>() as f64 / seen.len() as f64)
+            let seen: Vec<f64> = chunk.iter().filter_map(|point| *point).collect();
+            (!seen.is_empty()).then(|| seen.iter().sum::<f64>() / seen.len() as f64)
         })
         .collect();
     let most = columns.iter().flatten().copied().fold(0.0, f64::max);

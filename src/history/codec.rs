@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::amount::{Amount, Kind};
-use super::day::{Day, DayNumber, Minute, QUARTERS, Quarter};
+use super::day::{Day, DayNumber, Minute, QUARTERS, Quarter, ROWS_MAX};
 
 /// The layout.
 const MAGIC: [u8; 4] = *b"LWH1";
@@ -111,13 +111,18 @@ fn rows(day: &Day) -> Vec<u8> {
 }
 
 fn read_rows(day: &mut Day, reader: &mut Reader<'_>) -> Option<()> {
-    for kind in Kind::ALL {
-        for _ in 0..reader.number::<u32>()? {
+    for rows in &mut day.rows {
+        // The others have one more.
+        let count = reader.number::<usize>().filter(|count| *count <= ROWS_MAX + 1)?;
+        rows.reserve(count);
+        for _ in 0..count {
             let name: Arc<str> = reader.name()?.into();
+            let mut hours: Vec<(u8, Amount)> = Vec::new();
             for _ in 0..reader.number::<u32>()? {
-                let hour = reader.number::<u8>().filter(|hour| *hour < 24)?;
-                day.add(kind, &name, hour, reader.amount()?);
+                let hour = reader.number::<u8>().filter(|hour| *hour < 24 && hours.last().is_none_or(|(last, _)| last < hour))?;
+                hours.push((hour, reader.amount()?));
             }
+            rows.insert(name, hours);
         }
     }
     Some(())

@@ -74,7 +74,8 @@ impl Week {
         }
         let seen = || slots.iter().filter(|slot| slot.samples > 0);
         let slots_seen = seen().count();
-        let mean = seen().map(Slot::rate).sum::<f64>() / slots_seen.max(1) as f64;
+        // The sum of nothing is -0.0.
+        let mean = if slots_seen == 0 { 0.0 } else { seen().map(Slot::rate).sum::<f64>() / slots_seen as f64 };
         let seen_millis: u64 = seen().map(|slot| slot.seen_millis).sum();
         Week { weeks: seen_millis as f64 / (7.0 * 86_400_000.0), slots_seen, mean, slots }
     }

@@ -1,5 +1,4 @@
 use super::*;
-use crate::admin::history::Point;
 use crate::history::Kind;
 
 fn row(name: &str, points: &[Option<u64>]) -> HistoryRow {
@@ -9,7 +8,8 @@ fn row(name: &str, points: &[Option<u64>]) -> HistoryRow {
 }
 
 fn history() -> TrafficHistory {
-    let points = [None, Some(0), Some(1), Some(4096), Some(8192)];
+    // Half of the last hour was seen, so that it was as busy as the one before.
+    let points = [None, Some(0), Some(1), Some(8192), Some(4096)];
     TrafficHistory {
         by: Kind::Topic,
         from: "2026-11-26T05:00:00Z".to_owned(),
@@ -31,11 +31,11 @@ const NO_PAINT: Paint = Paint { colour: false };
 fn a_history_is_written_for_people() {
     let expected = "\
 2026-11-26T05:00:00Z to 2026-11-26T09:30:00Z: 7 requests, 12.0KiB to brokers, 0B to clients, 1B/s on
-average, by topic about
+average; what each topic has is estimated
 
 TOPIC                         REQUESTS  TO BROKERS  TO CLIENTS  SHARE  HOURS
-orders                        7         12.0KiB     0B          50%    · ▁▄█
-a name [31m that is far too…  7         12.0KiB     0B          50%    · ▁▄█
+orders                        7         12.0KiB     0B          50%    · ▁██
+a name [31m that is far too…  7         12.0KiB     0B          50%    · ▁██
 (3 more)                      7         0B          0B          0%     ·";
     assert_eq!(text(&history(), "TOPIC", NO_PAINT), expected);
     let mut nothing = TrafficHistory { rows: Vec::new(), more: 0, seen: vec![0.0, 0.0, 0.1], problem: Some("disk full".to_owned()), ..history() };
@@ -46,11 +46,11 @@ a name [31m that is far too…  7         12.0KiB     0B          50%    · ▁�
 
 #[test]
 fn a_line_has_a_column_for_each_point_until_there_are_too_many() {
-    assert_eq!(line(&[Some(0), Some(1), Some(100), None]), " ▁█·");
-    assert_eq!(line(&[Some(0), None]), " ·");
+    assert_eq!(line(&[Some(0.0), Some(1.0), Some(100.0), None]), " ▁█·");
+    assert_eq!(line(&[Some(0.0), None]), " ·");
     assert_eq!(line(&[]), "");
     for points in [24, 36, 37, 168, 841] {
-        let all: Vec<_> = (0..points).map(|at| Some(at + 1)).collect();
+        let all: Vec<_> = (0..points).map(|at| Some(f64::from(at) + 1.0)).collect();
         let drawn = line(&all);
         assert!((19..=LINE_MAX).contains(&drawn.chars().count()) && drawn.ends_with('█'), "{points}: {drawn}");
     }

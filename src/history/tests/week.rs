@@ -113,7 +113,7 @@ fn what_was_not_seen_is_not_quiet() {
     let short = days(&TimeZone::UTC, date(2026, 6, 1).at(0, 0, 0, 0), 1, |at| (at.weekday() as u8 != 0 && at.hour() < 12).then_some(DAY_BYTES));
     assert!(!self::week(&short, &TimeZone::UTC).is_whole());
     let nothing = Week::of(std::iter::empty(), 0, &TimeZone::UTC);
-    assert!(!nothing.is_whole() && nothing.periods().is_empty() && nothing.quietest(4).is_none() && nothing.mean == 0.0);
+    assert!(!nothing.is_whole() && nothing.periods().is_empty() && nothing.quietest(4).is_none() && nothing.mean == 0.0 && nothing.mean.is_sign_positive());
 }
 
 #[test]
