@@ -130,8 +130,9 @@ fn records_need_a_permission(running: &mut Running, clients: &[Client]) {
     running.rewrite("tap.records = true\n");
     assert_eq!(running.tell(&["reload"]).code, Some(0));
     let shown = requests(&tapped(running, clients, &["--count", "1", "-o", "json", "--api", "Produce", "--records"]));
-    let record = shown.first().and_then(|request| request.pointer("/records/0")).expect("a record");
-    assert_eq!((text(record, "/key/text"), text(record, "/value/text"), text(record, "/topic")), ("customer-7", "three apples", "orders"));
+    let [shown] = &shown[..] else { panic!("{shown:?}") };
+    let told = |name: &str| text(shown, &format!("/records/0/{name}"));
+    assert_eq!((told("key/text"), told("value/text"), told("topic")), ("customer-7", "three apples", "orders"));
     let ran = tapped(running, clients, &["--count", "1", "--api", "0", "--records"]);
     assert!(ran.out.contains("orders 0 +0: \"customer-7\" = \"three apples\""), "{}", ran.out);
     tapped(running, clients, &["--count", "20", "--pcap", &path]);
