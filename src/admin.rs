@@ -7,6 +7,8 @@
 //! | `GET /metrics` | OpenMetrics text |
 //! | `GET /`, `/page.css`, `/page.js` | the page for people, which asks all below |
 //! | `GET /v1/events` | [`events::Snapshot`] each second and [`events::ClusterEvent`] as often as it is read, as server-sent events |
+//! | `GET /v1/tap?client=…&api=…&topic=…&error=…` | single requests as they pass, as lines of JSON ([`tap::TapLine`]) |
+//! | `GET /v1/top` | who does how much, and how fast, each second, as lines of JSON ([`top::TopPicture`]) |
 //! | `GET /v1/status` | [`status::Status`] |
 //! | `GET /v1/report?episode=last\|N` | [`report::Report`]: what the guard did in a maintenance window or a restart |
 //! | `GET /v1/report/episodes` | [`report::Episodes`] |
@@ -47,6 +49,8 @@ pub mod report;
 mod roll;
 mod routes;
 pub mod status;
+pub mod tap;
+pub mod top;
 pub mod traffic;
 
 #[cfg(test)]

@@ -16,6 +16,8 @@ mod report;
 mod roll;
 mod run;
 mod status;
+mod tap;
+mod top;
 mod traffic;
 
 #[cfg(test)]
@@ -96,6 +98,8 @@ Examples:
   leeward status --watch
   leeward report
   leeward clients --incompatible-with 4.0
+  leeward top --by client
+  leeward tap --api Produce --error any
   leeward maintenance on --reason \"upgrade to 4.3\" --for 2h
   leeward cluster
   leeward broker may-stop 3 --wait
@@ -128,6 +132,10 @@ enum Command {
     Report(report::ReportArgs),
     /// Show who talks to the cluster, and whom an upgrade would break.
     Clients(clients::ClientsArgs),
+    /// Watch rates, latencies and errors by broker, topic, client or API.
+    Top(top::TopArgs),
+    /// Show single requests as they pass.
+    Tap(tap::TapArgs),
     /// Shelter clients while brokers are stopped: open and close windows, on demand or by schedule.
     Maintenance(maintenance::MaintenanceArgs),
     /// Every broker with its state, its release and its partitions, read from the cluster.
@@ -157,6 +165,8 @@ impl Command {
             Command::Status(command) => command.run(output),
             Command::Report(command) => command.run(output),
             Command::Clients(command) => command.run(output),
+            Command::Top(command) => command.run(output),
+            Command::Tap(command) => command.run(output),
             Command::Maintenance(command) => command.run(output),
             Command::Cluster(command) => command.run(output),
             Command::Broker(command) => command.run(output),

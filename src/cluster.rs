@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 pub use leaders::{Leader, Leaders, TopicKey, TopicRef};
 pub use membership::{Membership, Reported};
-pub use mend::{from_memory, mend, without_absent_leaders, without_avoided};
+pub use mend::{from_memory, mend, without_absent_leaders};
 pub use ports::PortPlan;
 
 use crate::config::HostPort;

@@ -92,6 +92,7 @@ pub struct Config {
     pub limits: Limits,
     pub guard: Guard,
     pub roll: Roll,
+    pub tap: Tap,
     pub state: State,
     pub runtime: Runtime,
     pub log: Log,
@@ -102,6 +103,15 @@ pub struct Config {
 pub struct Roll {
     /// Run the operator's commands.
     pub allow_commands: bool,
+}
+
+/// What `leeward tap` may show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tap {
+    /// Keys and values of records.
+    pub records: bool,
+    /// Bytes of each frame that are kept for it.
+    pub frame_bytes_max: usize,
 }
 
 /// The cluster that Leeward stands in front of.

@@ -12,6 +12,7 @@
 //! | [`releases`] | pure | what is known of Kafka's releases: which APIs and formats each has, which one a broker is, and how a cluster is upgraded |
 //! | [`guard`] | pure | maintenance windows and what they ask for, how long a request may be held, what may be sent again, and what is told of it |
 //! | [`rolling`] | pure | maintenance as a guided act: the census of the cluster, when a broker may stop, what a drain moves |
+//! | [`tap`] | pure | a look at single requests as they pass: who listens, to which, and what is told of each |
 //! | [`session`] | pure | one client's connection as a state machine: bytes and events in, bytes and wishes out |
 //! | [`clients`] | pure | who talks to the cluster, as a bounded table, and whom an upgrade would break |
 //! | [`telemetry`] | | one struct for each event → its log line and its metrics; every metric's name in one file |
@@ -92,5 +93,6 @@ pub mod roll;
 pub mod rolling;
 pub mod sandbox;
 pub mod session;
+pub mod tap;
 pub mod telemetry;
 pub mod wire;

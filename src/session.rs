@@ -25,10 +25,12 @@ mod responses;
 mod sasl;
 mod shelter;
 pub mod stand_in;
+mod tapping;
 mod traits;
 mod watch;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -44,6 +46,7 @@ pub use traits::{NAME_BYTES_MAX, Software, Tally, Traits, Used, cut};
 use crate::cluster::{Leaders, View};
 use crate::guard::deadline::Library;
 use crate::guard::{ClientRef, Event, Policy};
+use crate::tap::Listener;
 use identity::Identity;
 use in_flight::{Batches, InFlight};
 use numbers::Numbers;
@@ -54,6 +57,7 @@ use sasl::Sasl;
 use shelter::Shelter;
 use shelter::farewell::Leaving;
 use stand_in::StandIn;
+use tapping::Taps;
 use traits::Portrait;
 
 /// What a session tells about the traffic that it carries. Called on the hot path: an implementation counts, it neither locks nor allocates.
@@ -69,6 +73,11 @@ pub trait Observer {
     fn paused(&self, reason: Pause);
     /// The guard did something for this client.
     fn guard(&self, client: ClientRef<'_>, event: Event);
+    /// Those who listen to single requests are asked about one; `None`: nobody does. Asked once for each request, so that has to be known at no cost.
+    fn tap<R>(&self, ask: impl FnOnce(&[Arc<Listener>]) -> R) -> Option<R> {
+        let _ = ask;
+        None
+    }
 }
 
 /// Why reading from a client paused.
@@ -206,6 +215,8 @@ pub struct Session {
     last_seq: u64,
     numbers: Numbers,
     shelter: Option<Box<Shelter>>,
+    /// Requests that somebody listens to.
+    taps: Option<Box<Taps>>,
     /// Correlation ids of Leeward's own questions.
     own_questions: i32,
     /// Why the session has to end, found where nothing could be returned.
@@ -254,9 +265,15 @@ impl Session {
             last_seq: 0,
             numbers: Numbers::default(),
             shelter: None,
+            taps: None,
             own_questions: 0,
             doom: None,
         }
+    }
+
+    /// The node whose virtual broker the client is connected to; `None` for the bootstrap endpoint.
+    pub fn node_id(&self) -> Option<i32> {
+        self.node_id
     }
 
     /// Whether a well-formed request was seen: a peer that speaks Kafka.

@@ -14,6 +14,7 @@ mod nodes;
 mod process;
 mod render;
 mod standing;
+pub mod taps;
 mod totals;
 pub mod traffic;
 mod worker;
@@ -35,12 +36,18 @@ pub use worker::{Refusal, Side, WorkerMetrics};
 use crate::cluster::View;
 use ledger::{Episode, EpisodeKind, Ledger, Which};
 use render::Scrape;
+use taps::Taps;
 use traffic::{NodeTraffic, Traffic};
 use worker::Shard;
 
 /// Kafka's name of an error code; `OTHER` for one that is not known.
 pub fn error_name(code: i16) -> &'static str {
     error_names::name(error_names::index(code))
+}
+
+/// The error code of that name.
+pub fn error_code(name: &str) -> Option<i16> {
+    error_names::code(name)
 }
 
 /// The reading end of all counters, and the writing end of what is not on the hot path.
@@ -55,13 +62,15 @@ pub struct Telemetry {
     windows_open: AtomicU64,
     ledger: Ledger,
     traffic: Mutex<Traffic>,
+    taps: Arc<Taps>,
 }
 
 impl Telemetry {
     /// One [`WorkerMetrics`] for each worker thread, to be given away once.
     pub fn new(workers: usize) -> (Arc<Self>, Vec<WorkerMetrics>) {
         let shards: Vec<_> = (0..workers).map(|_| Arc::new(Shard::default())).collect();
-        let writers = shards.iter().map(|shard| WorkerMetrics::new(Arc::clone(shard))).collect();
+        let taps = Arc::<Taps>::default();
+        let writers = shards.iter().map(|shard| WorkerMetrics::new(Arc::clone(shard), Arc::clone(&taps))).collect();
         let ledger = Ledger::new(shards.iter().map(|shard| Arc::clone(&shard.page)).collect());
         let telemetry = Self {
             shards,
@@ -73,6 +82,7 @@ impl Telemetry {
             windows_open: AtomicU64::new(0),
             ledger,
             traffic: Mutex::default(),
+            taps,
         };
         (Arc::new(telemetry), writers)
     }
@@ -81,6 +91,11 @@ impl Telemetry {
     pub fn render(&self, standing: Standing) -> String {
         let (totals, nodes, guard, cluster) = (self.totals(), self.nodes(), self.ledger.totals(), self.cluster());
         render::render(Scrape { totals, nodes, guard, cluster, standing, process: ProcessFigures::read() })
+    }
+
+    /// Those who listen to single requests.
+    pub fn taps(&self) -> &Arc<Taps> {
+        &self.taps
     }
 
     /// The media type of [`Telemetry::render`].

@@ -12,6 +12,7 @@ const ORDER: [&str; 18] = [
     "releases",
     "guard",
     "rolling",
+    "tap",
     "session",
     "clients",
     "telemetry",
@@ -25,7 +26,7 @@ const ORDER: [&str; 18] = [
     "app",
 ];
 
-const PURE: [&str; 8] = ["wire", "protocol", "cluster", "releases", "guard", "rolling", "session", "clients"];
+const PURE: [&str; 9] = ["wire", "protocol", "cluster", "releases", "guard", "rolling", "tap", "session", "clients"];
 
 /// What a pure module must not know. `std::net` addresses are values, so they may be named.
 const IMPURE: [&str; 8] = ["tokio", "tracing::", "Instant", "SystemTime", "std::fs", "std::thread", "TcpStream", "std::env::"];

@@ -29,6 +29,10 @@ pub(crate) struct Args {
     /// the other two are compared with
     #[arg(long)]
     pub(crate) guard: bool,
+    /// Measure the price of `leeward tap`: leeward with a listener that asks for this, one of a hundred requests when nothing is said, beside leeward without one
+    /// and another one without (what those two differ by is the noise); with `--baseline` that one is what both are compared with
+    #[arg(long, value_name = "QUERY", num_args = 0..=1, default_missing_value = "sample=100")]
+    pub(crate) tap: Option<String>,
     /// How to start the relay of `--against relay`, with {listen} and {broker} in it, instead of the one of this bench
     #[arg(long)]
     pub(crate) relay_command: Option<String>,

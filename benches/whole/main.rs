@@ -3,6 +3,7 @@
 //!     cargo bench --bench whole                                    every scenario, against HAProxy where it is installed
 //!     cargo bench --bench whole -- --scenario small,fetch --rounds 9 --seconds 3 --json out.json
 //!     cargo bench --bench whole -- --smoke                         one short round of everything: does it run, not how fast
+//!     cargo bench --bench whole -- --tap                           what a listener of leeward tap costs, and that without one nothing does
 //!
 //! What counts is the CPU time of the proxy alone (`/proc/PID/task/*/schedstat`), taken between two moments of steady load, and its ratio to the relay's in
 //! the same round: rounds are interleaved, since the speed of a shared machine drifts by more than the differences that are looked for. The load generator

@@ -30,6 +30,10 @@ pub(crate) enum Contender {
     Plain,
     /// Leeward with a maintenance window open.
     Window,
+    /// Leeward with a listener.
+    Tapped,
+    /// Leeward once more, without one.
+    Untapped,
     Haproxy,
     Relay,
     Direct,
@@ -42,6 +46,8 @@ impl Contender {
             Contender::Baseline => "baseline",
             Contender::Plain => "plain",
             Contender::Window => "window",
+            Contender::Tapped => "tapped",
+            Contender::Untapped => "untapped",
             Contender::Haproxy => "haproxy",
             Contender::Relay => "relay",
             Contender::Direct => "direct",
@@ -57,6 +63,9 @@ impl Contender {
         if args.guard {
             contenders.push(Contender::Window);
         }
+        if args.tap.is_some() {
+            contenders.push(Contender::Tapped);
+        }
         contenders.extend(Self::peer(args));
         if !args.no_direct {
             contenders.push(Contender::Direct);
@@ -71,6 +80,9 @@ impl Contender {
         }
         if args.baseline.is_some() {
             return Some(Contender::Baseline);
+        }
+        if args.tap.is_some() {
+            return Some(Contender::Untapped);
         }
         match args.against {
             Against::Haproxy if in_path("haproxy") => Some(Contender::Haproxy),
@@ -96,7 +108,9 @@ impl Running {
         let folder = tempfile::tempdir()?;
         let mut running = Self { contender, bootstrap: broker, broker, process: None, folder };
         let started = match contender {
-            Contender::Leeward | Contender::Plain | Contender::Window => running.start_leeward(args, &args.leeward_bin, broker),
+            Contender::Leeward | Contender::Plain | Contender::Window | Contender::Tapped | Contender::Untapped => {
+                running.start_leeward(args, &args.leeward_bin, broker)
+            }
             Contender::Baseline => running.start_leeward(args, args.baseline.as_deref().unwrap_or(&args.leeward_bin), broker),
             Contender::Haproxy => running.start_haproxy(args, broker),
             Contender::Relay => running.start_relay(args, broker),
@@ -158,6 +172,9 @@ impl Running {
         if self.contender == Contender::Window {
             let request = r#"{"reason": "what the guard costs", "force": true}"#;
             ureq::post(format!("http://{admin}/v1/maintenance/on")).content_type("application/json").send(request)?;
+        }
+        if let (Contender::Tapped, Some(query)) = (self.contender, &args.tap) {
+            listen(&format!("http://{admin}/v1/tap?{query}"))?;
         }
         Ok(())
     }
@@ -222,6 +239,16 @@ impl Running {
             std::thread::sleep(Duration::from_millis(20));
         }
     }
+}
+
+/// Reads a stream, on a thread of its own, until whoever gives it has ended.
+fn listen(url: &str) -> Result<()> {
+    let mut lines = ureq::get(url).call()?.into_body().into_reader();
+    std::thread::spawn(move || {
+        // It breaks off with the process that is measured.
+        let _ = std::io::copy(&mut lines, &mut std::io::sink());
+    });
+    Ok(())
 }
 
 /// Starts another process of this bench, which prints its port when it serves and ends with the pipe that is held for it.

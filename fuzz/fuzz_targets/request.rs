@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use kafka_protocol::messages::{ApiKey, RequestKind};
-use leeward::protocol::{peek::peek, schema::check_request};
+use leeward::protocol::{digest, peek::peek, schema::check_request};
 use leeward::wire::RequestHeader;
 use libfuzzer_sys::fuzz_target;
 
@@ -18,6 +18,10 @@ fuzz_target!(|frame: &[u8]| {
             (early, whole) => panic!("{early:?} became {whole:?}"),
         }
     }
+    let mut framed = [&(frame.len() as u32).to_be_bytes()[..], frame].concat();
+    digest::request(&framed, &mut |_| {});
+    digest::blank_request(&mut framed);
+    digest::contents(frame, 100);
     let Ok(header) = RequestHeader::parse(frame) else { return };
     let body = &frame[header.body..];
     if check_request(header.api_key, header.api_version, body).is_ok()

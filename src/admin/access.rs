@@ -11,7 +11,7 @@ use tracing::debug;
 
 use super::AdminState;
 use super::handlers::refuse;
-use super::{events, page};
+use super::{events, page, tap, top};
 use crate::config::{Admin, Token, Tokens};
 
 /// What load balancers and service managers ask, who have no token.
@@ -116,7 +116,7 @@ fn caller(admin: &Admin, method: &Method, uri: &Uri, headers: &HeaderMap) -> Res
     }
     // Without a token on an address that needs one nobody gets in; the configuration forbids it.
     if admin.tokens.is_empty() && admin.listen.ip().is_loopback() {
-        let is_guarded = changes || uri.path() == events::PATH;
+        let is_guarded = changes || [events::PATH, tap::PATH, top::PATH].contains(&uri.path());
         return if is_guarded && !is_ours(admin, uri, headers) { Err(Denied::StrangeHost) } else { Ok(Caller::default()) };
     }
     let given = bearer(headers).ok_or(Denied::NoToken)?;

@@ -1,6 +1,7 @@
 //! The endpoint's sockets, with bounds: a stuck operator's tool must not cost Leeward anything.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::{Extension, Router};
@@ -9,7 +10,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use tracing::debug;
 
@@ -19,12 +20,36 @@ use super::events::Ending;
 const CONNECTIONS_MAX: usize = 64;
 /// A request's headers must be there so long after the connection was accepted.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
-/// A whole exchange, the answer's reading included. Commands have 10 s.
+/// A whole exchange, the answer's reading included, unless the answer is [`Lasting`]. Commands have 10 s.
 pub(super) const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(30);
 /// A request's headers; browsers send about one KiB.
 const HEADER_BYTES_MAX: usize = 16 << 10;
 /// After a failed `accept` (no descriptors): the next one waits, so that the error is not met in a tight loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The answer goes on until whoever gives it ends it, who looks after readers that have gone.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Lasting {
+    begun: Arc<AtomicBool>,
+    over: CancellationToken,
+}
+
+impl Lasting {
+    /// From now on, until what is returned is dropped.
+    pub(super) fn begin(&self) -> DropGuard {
+        self.begun.store(true, Ordering::Relaxed);
+        self.over.clone().drop_guard()
+    }
+
+    /// Ready when it takes too long: it is none, or its end was not read for as long as a whole exchange may take.
+    async fn takes_too_long(&self) {
+        tokio::time::sleep(EXCHANGE_TIMEOUT).await;
+        if self.begun.load(Ordering::Relaxed) {
+            self.over.cancelled().await;
+            tokio::time::sleep(EXCHANGE_TIMEOUT).await;
+        }
+    }
+}
 
 /// Answers until `shutdown`; then lets running exchanges end. One request for each connection: a bound on connections is then one on
 /// everything, and an idle keep-alive connection holds no place.
@@ -59,16 +84,18 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
 }
 
 async fn exchange(stream: TcpStream, router: Router) {
-    let service = TowerToHyperService::new(router);
+    let lasting = Lasting::default();
+    let service = TowerToHyperService::new(router.layer(Extension(lasting.clone())));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
         .max_buf_size(HEADER_BYTES_MAX)
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), service);
-    match tokio::time::timeout(EXCHANGE_TIMEOUT, connection).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => debug!(%error, "admin connection"),
-        Err(_) => debug!("admin connection took too long"),
+    tokio::select! {
+        ended = connection => if let Err(error) = ended {
+            debug!(%error, "admin connection");
+        },
+        () = lasting.takes_too_long() => debug!("admin connection took too long"),
     }
 }

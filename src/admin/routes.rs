@@ -12,7 +12,7 @@ use axum::routing::{MethodFilter, MethodRouter};
 use axum::{Extension, Router};
 
 use super::handlers::{self, BODY_BYTES_MAX, refuse};
-use super::{AdminState, access, brokers, clients, drain, events, layout, maintenance, page, reassign, rehearse, report, roll};
+use super::{AdminState, access, brokers, clients, drain, events, layout, maintenance, page, reassign, rehearse, report, roll, tap, top};
 
 /// Every path. What changes something is never a GET; what is added here stands in `config/openapi.json` too.
 pub(super) fn table() -> Vec<Route> {
@@ -21,6 +21,8 @@ pub(super) fn table() -> Vec<Route> {
         Route::at("/page.css").get(page::style),
         Route::at("/page.js").get(page::script),
         Route::at(events::PATH).get(events::events),
+        Route::at(tap::PATH).get(tap::tap),
+        Route::at(top::PATH).get(top::top),
         Route::at("/livez").get(handlers::livez),
         Route::at("/readyz").get(handlers::readyz),
         Route::at("/metrics").get(handlers::metrics),

@@ -1,6 +1,7 @@
 mod openapi;
 mod page;
 mod schema;
+mod tap;
 mod tokens;
 
 use std::collections::BTreeMap;

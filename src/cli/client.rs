@@ -1,5 +1,6 @@
 //! Talks to a running Leeward, and says in plain words why that does not work.
 
+use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::time::Duration;
 use std::{env, io};
@@ -8,7 +9,7 @@ use clap::Args;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ureq::http::Response;
-use ureq::{Agent, RequestBuilder};
+use ureq::{Agent, BodyReader, RequestBuilder};
 
 use super::{Exit, Failure};
 use crate::admin::ApiError;
@@ -45,6 +46,24 @@ pub(super) struct AdminAddress {
     token_file: Option<PathBuf>,
 }
 
+/// An answer that goes on.
+pub(super) struct Lines {
+    read: BufReader<BodyReader<'static>>,
+    asked: String,
+}
+
+impl Lines {
+    /// The next line; `None`: it was the last.
+    pub(super) fn next_as<T: DeserializeOwned>(&mut self) -> Result<Option<T>, Failure> {
+        let mut line = String::new();
+        match self.read.read_line(&mut line) {
+            Ok(0) => Ok(None),
+            Ok(_) => understood(&line, &self.asked).map(Some),
+            Err(error) => Err(Failure::new(Exit::Failed, format!("{} broke off: {error}; is Leeward still there (leeward status)?", self.asked))),
+        }
+    }
+}
+
 /// An answer of Leeward, good or bad.
 pub(super) struct Answer {
     pub(super) status: u16,
@@ -69,6 +88,16 @@ impl AdminAddress {
 
     pub(super) fn delete_json(&self, path: &str, body: &impl Serialize) -> Result<Answer, Failure> {
         self.answer(path, self.with_token(agent().delete(self.url(path)).force_send_body())?.send_json(body))
+    }
+
+    /// A stream of JSON objects, one a line, that goes on for as long as it is read. `query`: what stands behind the question mark.
+    pub(super) fn lines(&self, path: &str, query: &[(&str, String)]) -> Result<Lines, Failure> {
+        let request = query.iter().fold(streaming().get(self.url(path)), |request, (key, value)| request.query(*key, value));
+        let response = self.with_token(request)?.call().map_err(|error| self.unreachable(&error))?;
+        if response.status().as_u16() != 200 || !response.headers().contains_key(VERSION_HEADER) {
+            return Err(self.answer(path, Ok(response))?.refusal());
+        }
+        Ok(Lines { read: BufReader::new(response.into_body().into_reader()), asked: format!("{}{path}", self.address) })
     }
 
     fn with_token<B>(&self, request: RequestBuilder<B>) -> Result<RequestBuilder<B>, Failure> {
@@ -151,10 +180,7 @@ impl AdminAddress {
 impl Answer {
     /// The body as `T`.
     pub(super) fn parse<T: DeserializeOwned>(&self) -> Result<T, Failure> {
-        serde_json::from_str(&self.body).map_err(|error| {
-            let message = format!("{} answered what this version does not understand ({error}); is it another version of Leeward?", self.asked);
-            Failure::new(Exit::Failed, message)
-        })
+        understood(&self.body, &self.asked)
     }
 
     /// The body, or its refusal.
@@ -178,6 +204,19 @@ impl Answer {
             Err(_) => Failure::new(Exit::Failed, format!("{} answered HTTP {}; look into Leeward's log", self.asked, self.status)),
         }
     }
+}
+
+fn understood<T: DeserializeOwned>(text: &str, asked: &str) -> Result<T, Failure> {
+    serde_json::from_str(text).map_err(|error| {
+        let message = format!("{asked} answered what this version does not understand ({error}); is it another version of Leeward?");
+        Failure::new(Exit::Failed, message)
+    })
+}
+
+/// For an answer that goes on, and says each second that it does.
+fn streaming() -> Agent {
+    let config = Agent::config_builder().http_status_as_error(false).timeout_per_read(Some(ANSWER_TIMEOUT)).timeout_connect(Some(CONNECT_TIMEOUT));
+    config.proxy(None).build().into()
 }
 
 fn agent() -> Agent {

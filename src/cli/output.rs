@@ -66,6 +66,11 @@ impl Output {
         io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
     }
 
+    /// Whether a person sits before the screen, for a command that takes all of it.
+    pub(super) fn is_screen(&self) -> bool {
+        io::stdout().is_terminal() && io::stdin().is_terminal()
+    }
+
     pub(super) fn paint(&self) -> Paint {
         Paint { colour: self.colour }
     }

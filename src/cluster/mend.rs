@@ -2,8 +2,6 @@
 //!
 //! **Invariant: nothing older.** No leader epoch is told that is older than one that Leeward has seen.
 
-use std::collections::BTreeSet;
-
 use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::metadata_response::{MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic};
 use kafka_protocol::messages::{BrokerId, MetadataRequest, MetadataResponse, TopicName};
@@ -21,15 +19,13 @@ const LEADER_NOT_AVAILABLE: i16 = 5;
 const LISTENER_NOT_FOUND: i16 = 72;
 const UNKNOWN_TOPIC_ID: i16 = 100;
 
-/// API key of DescribeQuorum, which only KRaft's brokers have.
-const DESCRIBE_QUORUM: i16 = 55;
-
 /// Kafka's own topics (`Topic.INTERNAL_TOPICS`).
 const INTERNAL_TOPICS: [&str; 3] = ["__consumer_offsets", "__transaction_state", "__share_group_state"];
 
 /// The response in `frame` (length field, header, body) as clients should see it; `None`: as it is.
 ///
-/// - Brokers that are away stay in the list: their virtual brokers serve.
+/// - Brokers that are away stay in the list: their virtual brokers serve. So do those that are drained, which only lead nothing: librdkafka since 2.10 takes a
+///   broker that is missing for gone, closes its connection, and sends again what was in flight there.
 /// - A partition without a leader that had one keeps the last: its virtual broker holds what comes.
 /// - A broker that has just started and does not know a topic yet, or an old leader of it, is told better.
 pub fn mend(version: i16, frame: &Bytes, leaders: &Leaders, view: &View) -> Option<Bytes> {
@@ -60,30 +56,6 @@ pub fn without_absent_leaders(version: i16, frame: &Bytes, view: &View) -> Optio
         }
     }
     if is_changed { encoded(&header, &response, version) } else { None }
-}
-
-/// The response in `frame` without brokers that are `avoided`: they are drained, and no client is to choose them for anything. `None`: as it is.
-///
-/// One that the response itself still names as a leader stays, and so does ZooKeeper's controller, whom clients ask for changes. With KRaft the controller that is
-/// named is any broker.
-pub fn without_avoided(version: i16, frame: &Bytes, avoided: &BTreeSet<i32>, view: &View) -> Option<Bytes> {
-    let (header, mut response) = decoded(version, frame)?;
-    let leads = |node_id: i32| response.topics.iter().flat_map(|topic| &topic.partitions).any(|partition| *partition.leader_id == node_id);
-    let is_kraft =
-        |node_id: i32| view.brokers.get(&node_id).and_then(|broker| broker.offer.as_ref()).is_some_and(|offer| offer.range(DESCRIBE_QUORUM).is_some());
-    let controller = *response.controller_id;
-    let hidden: Vec<i32> = avoided.iter().copied().filter(|node_id| !leads(*node_id) && (*node_id != controller || is_kraft(*node_id))).collect();
-    let stays: Vec<_> = response.brokers.iter().filter(|broker| !hidden.contains(&*broker.node_id)).cloned().collect();
-    if stays.is_empty() || stays.len() == response.brokers.len() {
-        return None;
-    }
-    if hidden.contains(&controller)
-        && let Some(other) = stays.first()
-    {
-        response.controller_id = other.node_id;
-    }
-    response.brokers = stays;
-    encoded(&header, &response, version)
 }
 
 /// What stands before the body, its length field excluded, and the body.

@@ -10,7 +10,7 @@ use super::keys::{Key, Preset};
 use super::raw::{Located, Raw};
 use super::value::{Found, Value};
 use super::{
-    Absorb, Admin, Config, Guard, Limits, Listen, Log, LogFormat, Roll, Runtime, SaslPlain, State, Token, Tokens, Upstream, VirtualBrokers, ZooKeeperAt,
+    Absorb, Admin, Config, Guard, Limits, Listen, Log, LogFormat, Roll, Runtime, SaslPlain, State, Tap, Token, Tokens, Upstream, VirtualBrokers, ZooKeeperAt,
 };
 
 /// The configuration, or everything that is wrong with it.
@@ -22,12 +22,13 @@ pub(super) fn build(raw: Raw) -> Result<Config, ConfigErrors> {
     let limits = limits(&mut reader);
     let guard = guard(&mut reader);
     let roll = reader.flag("roll.allow_commands").map(|allow_commands| Roll { allow_commands });
+    let tap = tap(&mut reader);
     let state = state(&mut reader);
     let workers = reader.number("runtime.workers");
     let log = log(&mut reader);
-    let whole = upstream.zip(listen).zip(admin).zip(limits).zip(guard).zip(roll).zip(state).zip(workers).zip(log);
-    let config = whole.map(|((((((((upstream, listen), admin), limits), guard), roll), state), workers), log)| {
-        let config = Config { upstream, listen, admin, limits, guard, roll, state, runtime: Runtime { workers }, log };
+    let whole = upstream.zip(listen).zip(admin).zip(limits).zip(guard).zip(roll).zip(tap).zip(state).zip(workers).zip(log);
+    let config = whole.map(|(((((((((upstream, listen), admin), limits), guard), roll), tap), state), workers), log)| {
+        let config = Config { upstream, listen, admin, limits, guard, roll, tap, state, runtime: Runtime { workers }, log };
         conflicts::find(&config, &mut reader);
         config
     });
@@ -97,6 +98,11 @@ fn admin(reader: &mut Reader) -> Option<Admin> {
     let read_only = reader.tokens("admin.tokens.read_only");
     let read_write = reader.tokens("admin.tokens.read_write");
     Some(Admin { listen: listen?, tokens: Tokens { read_only: read_only?, read_write: read_write? } })
+}
+
+fn tap(reader: &mut Reader) -> Option<Tap> {
+    let (records, frame_bytes_max) = (reader.flag("tap.records"), reader.number("tap.frame_bytes_max"));
+    Some(Tap { records: records?, frame_bytes_max: frame_bytes_max? })
 }
 
 fn limits(reader: &mut Reader) -> Option<Limits> {

@@ -408,6 +408,22 @@ pub const KEYS: &[Key] = &[
         reason: "Whoever may change things at the admin endpoint could run anything as the user that Leeward runs as.",
     },
     Key {
+        path: "tap.records",
+        kind: Kind::Flag,
+        preset: Preset::Toml("false"),
+        applies: Applies::Now,
+        meaning: "Whether leeward tap may show keys and values of records, and leave them in the frames of its pcap files. Logins, tokens and configurations never are.",
+        reason: "Records are the clients' business; whoever may only look at the admin endpoint could read them all.",
+    },
+    Key {
+        path: "tap.frame_bytes_max",
+        kind: Kind::Size { min: KIB, max: MIB },
+        preset: Preset::Toml("\"16KiB\""),
+        applies: Applies::Now,
+        meaning: "Bytes of a request's and of an answer's frame that leeward tap keeps for records and pcap files; what is behind them is left out.",
+        reason: "A thousand of both fit in the 32 MiB that may be kept for all who listen.",
+    },
+    Key {
         path: "state.directory",
         kind: Kind::Text,
         preset: Preset::Toml("\"leeward-state\""),

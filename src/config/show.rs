@@ -121,6 +121,8 @@ impl Config {
             "guard.detect_window" => Value::Duration(self.guard.detect_window),
             "roll.allow_commands" => Value::Flag(self.roll.allow_commands),
             "guard.detect_quiet" => Value::Duration(self.guard.detect_quiet),
+            "tap.records" => Value::Flag(self.tap.records),
+            "tap.frame_bytes_max" => number(self.tap.frame_bytes_max),
             "state.directory" => Value::Text(self.state.directory.display().to_string()),
             "state.topic" => return self.state.topic.clone().map(Value::Text),
             "runtime.workers" => number(self.runtime.workers),

@@ -231,6 +231,8 @@ const OTHER: &[(&str, &str)] = &[
     ("guard.detect_window", "\"10m\""),
     ("guard.detect_quiet", "\"5m\""),
     ("roll.allow_commands", "true"),
+    ("tap.records", "true"),
+    ("tap.frame_bytes_max", "\"64KiB\""),
     ("state.directory", "\"/var/lib/leeward\""),
     ("state.topic", "\"__leeward_state\""),
     ("runtime.workers", "1024"),

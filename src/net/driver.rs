@@ -9,10 +9,11 @@ mod detours;
 
 use std::future::Future;
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::io::{AsyncRead, AsyncWrite, Interest};
 use tokio::net::TcpStream;
@@ -27,6 +28,7 @@ use super::pool::Buffer;
 use super::worker::{Learned, WorkerContext};
 use crate::session::outbox::Queue;
 use crate::session::{Close, CloseCause, Moment, Observer, Outbox, Pause, Session, Waiting, WayHome};
+use crate::tap::Delivery;
 use crate::telemetry::{Side, WorkerMetrics};
 use detours::Links;
 
@@ -49,11 +51,20 @@ pub(super) type Dial<H> = fn(&Rc<WorkerContext>, Endpoint) -> Dialing<H>;
 pub(super) trait ClientStream: AsyncRead + AsyncWrite + Unpin {
     /// Whether the client has ended its sending, though what it sent before may not have been read: reading pauses at a bound, and then tells nothing.
     fn has_left(&self, cx: &mut Context<'_>) -> bool;
+
+    /// The address at which the client came in, where there is one.
+    fn local(&self) -> Option<SocketAddr> {
+        None
+    }
 }
 
 impl ClientStream for TcpStream {
     fn has_left(&self, cx: &mut Context<'_>) -> bool {
         matches!(pin!(self.ready(Interest::READABLE)).poll(cx), Poll::Ready(Ok(ready)) if ready.is_read_closed())
+    }
+
+    fn local(&self) -> Option<SocketAddr> {
+        self.local_addr().ok()
     }
 }
 
@@ -160,6 +171,27 @@ where
     /// Bytes that were read from the client and written to it.
     pub(super) fn client_bytes(&self) -> (u64, u64) {
         self.client_bytes
+    }
+
+    /// Since the client was accepted.
+    pub(super) fn lasted(&self) -> Duration {
+        Duration::from_nanos(self.context.now().saturating_sub(self.accepted))
+    }
+
+    /// Hands requests that somebody listens to, and that are over, to those who do; `ends`: the session does, so that nothing more is answered.
+    pub(super) fn tell_tapped(&mut self, peer: SocketAddr, ends: bool) {
+        if ends {
+            self.decide(|session, moment, _| session.abandon(moment));
+        }
+        if !self.session.has_tapped() {
+            return;
+        }
+        let at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let at_micros = u64::try_from(at.as_micros()).unwrap_or(u64::MAX);
+        let (local, node_id, home) = (self.client.local(), self.session.node_id(), self.home_node());
+        for tapped in self.session.take_tapped() {
+            tapped.deliver(Delivery { at_micros, peer, local, node_id, home });
+        }
     }
 
     /// Gives everything back. What the peers are still owed is written, and the sockets are closed so that it reaches them.

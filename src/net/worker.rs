@@ -25,7 +25,7 @@ use crate::cluster::{Leaders, TopicKey, View};
 use crate::config::{HostPort, Limits};
 use crate::guard::Policy;
 use crate::protocol::patch::NodeAddress;
-use crate::session::{About, CloseCause, SessionLimits, Waiting};
+use crate::session::{About, Close, CloseCause, SessionLimits, Waiting};
 use crate::telemetry::WorkerMetrics;
 use crate::telemetry::events::{DialFailed, SessionClosed};
 
@@ -441,11 +441,10 @@ async fn run(context: Rc<WorkerContext>, mut inbox: mpsc::UnboundedReceiver<Comm
         tokio::select! {
             command = inbox.recv() => match command {
                 Some(Command::Serve(accepted)) => {
-                    let (context, count) = (Rc::clone(&context), count.clone());
-                    tokio::task::spawn_local(async move {
-                        serve(context, *accepted).await;
-                        count.one_ended();
-                    });
+                    match Served::new(&context, *accepted, count.clone()) {
+                        Some(served) => drop(tokio::task::spawn_local(serve(served))),
+                        None => count.one_ended(),
+                    }
                 }
                 Some(Command::Limits(limits)) => *context.limits.borrow_mut() = *limits,
                 Some(Command::Survey(reply)) => {
@@ -489,52 +488,71 @@ async fn run(context: Rc<WorkerContext>, mut inbox: mpsc::UnboundedReceiver<Comm
     }
 }
 
-/// One client from accept to end.
-async fn serve(context: Rc<WorkerContext>, accepted: Accepted) {
-    let Accepted { stream, peer, endpoint, permit } = accepted;
-    let accepted_at = Instant::now();
-    context.metrics.session_opened();
-    let client = match TcpStream::from_std(stream) {
-        Ok(client) => client,
-        Err(error) => {
-            context.metrics.session_closed(CloseCause::ClientReset);
-            tracing::debug!(%peer, %error, "the accepted socket could not be used");
-            return;
-        }
-    };
-    let key = context.sessions.borrow_mut().insert(Seat::new(peer, endpoint.node_id()));
-    let mut driver = Driver::new(Rc::clone(&context), endpoint, client, dial_home);
-    let close = std::future::poll_fn(|cx| {
-        let polled = driver.poll(cx);
-        if let Some(seat) = context.sessions.borrow_mut().get_mut(key) {
-            // A task's waker stays good for the task's life.
-            seat.waker.get_or_insert_with(|| cx.waker().clone());
-            let session = driver.session();
-            seat.awaits_offer = session.waiting() == Some(Waiting::Offer);
-            seat.is_sheltering = session.is_sheltering();
-            seat.home = driver.home_node();
-            seat.seen.is(session.tally(), driver.client_bytes());
-            if seat.about_changes != session.about_changes() {
-                (seat.about_changes, seat.about) = (session.about_changes(), session.about());
+/// A client that has a seat.
+struct Served {
+    context: Rc<WorkerContext>,
+    key: usize,
+    driver: Driver<TcpStream, TcpStream>,
+    permit: Permit,
+    count: SessionCount,
+}
+
+impl Served {
+    fn new(context: &Rc<WorkerContext>, accepted: Accepted, count: SessionCount) -> Option<Self> {
+        let Accepted { stream, peer, endpoint, permit } = accepted;
+        context.metrics.session_opened();
+        let client = match TcpStream::from_std(stream) {
+            Ok(client) => client,
+            Err(error) => {
+                context.metrics.session_closed(CloseCause::ClientReset);
+                tracing::debug!(%peer, %error, "the accepted socket could not be used");
+                return None;
             }
-        }
-        polled
-    })
-    .await;
+        };
+        let key = context.sessions.borrow_mut().insert(Seat::new(peer, endpoint.node_id()));
+        let driver = Driver::new(Rc::clone(context), endpoint, client, dial_home);
+        Some(Served { context: Rc::clone(context), key, driver, permit, count })
+    }
+}
+
+/// One client to its end.
+#[expect(clippy::manual_async_fn, reason = "the arguments of an async fn have their room twice")]
+fn serve(mut served: Served) -> impl Future<Output = ()> {
+    async move {
+        let close = std::future::poll_fn(|cx| {
+            let Served { context, key, driver, .. } = &mut served;
+            let polled = driver.poll(cx);
+            if let Some(seat) = context.sessions.borrow_mut().get_mut(*key) {
+                // A task's waker stays good for the task's life.
+                seat.waker.get_or_insert_with(|| cx.waker().clone());
+                driver.tell_tapped(seat.peer, polled.is_ready());
+                let session = driver.session();
+                seat.awaits_offer = session.waiting() == Some(Waiting::Offer);
+                seat.is_sheltering = session.is_sheltering();
+                seat.home = driver.home_node();
+                seat.seen.is(session.tally(), driver.client_bytes());
+                if seat.about_changes != session.about_changes() {
+                    (seat.about_changes, seat.about) = (session.about_changes(), session.about());
+                }
+            }
+            polled
+        })
+        .await;
+        // In a box, so that the task of a session that goes on has no room for its end.
+        Box::pin(end(served, close)).await;
+    }
+}
+
+async fn end(served: Served, close: Close) {
+    let Served { context, key, driver, permit, count } = served;
     let seat = context.sessions.borrow_mut().remove(key);
+    let (peer, node_id) = (seat.peer, seat.node_id);
     context.farewell(seat);
-    let ended = SessionClosed {
-        peer,
-        node_id: endpoint.node_id(),
-        cause: close.cause,
-        detail: &close.detail,
-        requests: driver.session().requests(),
-        lasted: accepted_at.elapsed(),
-    };
+    let ended = SessionClosed { peer, node_id, cause: close.cause, detail: &close.detail, requests: driver.session().requests(), lasted: driver.lasted() };
     ended.emit(&context.metrics);
-    // In a box, so that the task of a session that goes on has no room for its end.
-    Box::pin(driver.finish(close.cause)).await;
+    driver.finish(close.cause).await;
     drop(permit);
+    count.one_ended();
 }
 
 fn dial_home(context: &Rc<WorkerContext>, endpoint: Endpoint) -> Dialing<TcpStream> {

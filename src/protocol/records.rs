@@ -161,7 +161,7 @@ fn put_nullable(out: &mut BytesMut, bytes: Option<&[u8]>) {
 }
 
 /// Zigzag VARINT or VARLONG, at most ten bytes.
-fn varint(cursor: &mut Cursor<'_>) -> Result<i64, WireError> {
+pub(in crate::protocol) fn varint(cursor: &mut Cursor<'_>) -> Result<i64, WireError> {
     let mut raw: u64 = 0;
     for shift in (0..70).step_by(7) {
         let [byte] = cursor.array::<1>()?;

@@ -18,6 +18,10 @@ impl Queue {
     /// Adds `piece` at the end.
     pub fn push(&mut self, piece: Bytes) {
         if !piece.is_empty() {
+            if self.pieces.capacity() == 0 {
+                // Many answers are one piece.
+                self.pieces.reserve_exact(1);
+            }
             self.pieces.push_back(piece);
         }
     }
@@ -25,7 +29,7 @@ impl Queue {
     /// Takes the first `n` bytes of `buffer` to the end of the queue.
     pub fn push_front_of(&mut self, buffer: &mut BytesMut, n: usize) {
         if n > 0 {
-            self.pieces.push_back(buffer.split_to(n).freeze());
+            self.push(buffer.split_to(n).freeze());
         }
     }
 

@@ -9,6 +9,7 @@ use crate::guard::deadline::Library;
 use crate::protocol::patch::understands;
 use crate::protocol::peek::{Peek, peek};
 use crate::protocol::versions;
+use crate::tap::{Answer, End};
 use crate::wire::api::{self, Api};
 use crate::wire::frame::{LENGTH_BYTES, stranger};
 use crate::wire::{FrameLength, RequestHeader, Route};
@@ -155,7 +156,7 @@ impl Session {
         if moment.policy.watch_only {
             self.watch_produce(&peek, rest.get(..frame_bytes).unwrap_or_default(), moment);
         }
-        self.forward(&peek, frame_bytes, moment, outbox);
+        self.forward(&peek, rest.get(..frame_bytes).unwrap_or(rest), frame_bytes, moment, outbox);
         Ok(Next::Pass(frame_bytes))
     }
 
@@ -183,12 +184,14 @@ impl Session {
         Ok(())
     }
 
-    /// Makes the entry of a request that goes to the broker as it is, dialling it for the first one.
-    fn forward<O: Observer>(&mut self, peek: &Peek, frame_bytes: usize, moment: &Moment<'_, O>, outbox: &mut Outbox) {
+    /// Makes the entry of a request that goes to the broker as it is, dialling it for the first one. `frame`: what is there of it.
+    fn forward<O: Observer>(&mut self, peek: &Peek, frame: &[u8], frame_bytes: usize, moment: &Moment<'_, O>, outbox: &mut Outbox) {
         self.want_home(moment.now, outbox);
         let mut owed = self.owed(peek, frame_bytes, moment);
+        self.tap_request(&owed, peek.produce.map(|produce| produce.acks), frame, moment);
         if peek.produce.is_some_and(|produce| produce.acks == 0) {
             self.departures.add(peek.api_key, frame_bytes);
+            self.tap_end(owed.seq, End::Unanswered, moment.now);
             return; // The broker does not answer it.
         }
         if peek.api_key == api::SASL_HANDSHAKE {
@@ -240,6 +243,10 @@ impl Session {
         if owed.kind.awaits_home() {
             self.departures.add(owed.api_key, owed.frame_bytes);
         }
+        if self.in_flight.capacity() == 0 {
+            // Many clients have one request in flight at a time.
+            self.in_flight.reserve_exact(1);
+        }
         self.in_flight.push_back(InFlight { owed, frame });
     }
 
@@ -290,40 +297,31 @@ impl Session {
         let answer = self.versions_answer(version, id, body, moment);
         // A copy of exactly its length: it is kept as long as the connection stands.
         let own = software.is_some().then(|| Bytes::copy_from_slice(&announcement(ANNOUNCEMENT_ID)));
-        if self.home == Home::Wanted {
-            self.announcement = own.or(self.announcement.take());
+        self.announcement = own.or(self.announcement.take());
+        let is_heard = self.home == Home::Wanted;
+        let owed = Owed {
+            seq: self.next_seq(),
+            correlation_id: id,
+            api_key: api::API_VERSIONS,
+            api_version: version,
+            kind: if is_heard { Kind::Versions } else { Kind::Ready },
+            batches: Batches::None,
+            partitions: 0,
+            frame_bytes: frame.len(),
+            arrived: moment.now,
+            sent: 0,
+        };
+        self.tap_request(&owed, None, frame, moment);
+        if is_heard {
             outbox.to_home.push(announcement(id));
             self.versions_answers.push_back(answer);
-            let (api_key, kind, frame_bytes) = (api::API_VERSIONS, Kind::Versions, frame.len());
-            let seq = self.next_seq();
-            let batches = Batches::None;
-            self.push(
-                Owed { seq, correlation_id: id, api_key, api_version: version, kind, batches, partitions: 0, frame_bytes, arrived: moment.now, sent: 0 },
-                None,
-            );
+            self.push(owed, None);
             return Ok(());
         }
-        self.announcement = own.or(self.announcement.take());
         moment.observer.response(api::API_VERSIONS, answer.len(), 0, 0);
-        let seq = self.next_seq();
-        let (batches, kind) = (Batches::None, Kind::Ready);
-        let frame_bytes = frame.len();
+        self.tap_answer(owed.seq, &[&answer], Answer { frame_bytes: answer.len(), ..Answer::default() }, moment);
         // Its turn may not have come: what the shelter has is owed before it.
-        self.push(
-            Owed {
-                seq,
-                correlation_id: id,
-                api_key: api::API_VERSIONS,
-                api_version: version,
-                kind,
-                batches,
-                partitions: 0,
-                frame_bytes,
-                arrived: moment.now,
-                sent: 0,
-            },
-            Some(answer),
-        );
+        self.push(owed, Some(answer));
         self.deliver(outbox);
         Ok(())
     }

@@ -10,10 +10,11 @@ use super::shelter::errands::coordinator_moved;
 use super::shelter::home::Examined;
 use super::watch::watch_error;
 use super::{Close, CloseCause, Moment, Observer, Outbox, Session, Waiting};
-use crate::cluster::{View, mend, without_absent_leaders, without_avoided};
+use crate::cluster::{View, mend, without_absent_leaders};
 use crate::guard::{ClientRef, Policy};
 use crate::protocol::patch::{self, Head, NodeAddress, PatchError, ResponseWalk, Rewrite, Step, rewrite_of};
 use crate::protocol::{list_offsets, produce};
+use crate::tap::Answer;
 use crate::wire::frame::LENGTH_BYTES;
 use crate::wire::{Api, Cursor, ResponseHeader, api};
 
@@ -107,6 +108,9 @@ impl Session {
                 let step = walk.advance(bytes, moment.view, &mut |code| {
                     moment.observer.error(api_key, code);
                     watch_error(client, api_key, code, moment);
+                    if let Some(taps) = &mut self.taps {
+                        taps.error(code);
+                    }
                 });
                 match step.map_err(|error| malformed(api_key, error))? {
                     Step::Pass { pass, need } => {
@@ -130,6 +134,7 @@ impl Session {
             }
         }
         self.response = Response::AtFrame;
+        self.tap_passed();
         Ok(Flow::Go)
     }
 
@@ -184,12 +189,15 @@ impl Session {
         }
         match owed.kind {
             Kind::Token => {
-                self.answered(&owed, frame_bytes, moment);
+                self.answered(&owed, frame_bytes, &[rest], moment);
                 self.response = Response::Pass(frame_bytes);
                 Ok(Flow::Go)
             }
             Kind::Forward | Kind::Handshake => self.begin_forward(&owed, buffer, passed, frame_bytes, moment, outbox),
             Kind::Announcement | Kind::Replay | Kind::Swallow | Kind::ProducerId => {
+                if owed.kind == Kind::Swallow {
+                    self.tap_swallowed(owed.seq, rest.get(..frame_bytes).unwrap_or(rest), latencies(&owed, frame_bytes, moment), moment);
+                }
                 self.remove(owed.seq);
                 self.response = Response::Drop(frame_bytes);
                 Ok(Flow::Go)
@@ -304,12 +312,11 @@ impl Session {
             Rewritten::Frame { frame: answer, moved } => {
                 self.learned = false;
                 outbox.learn = moved;
-                let answer_bytes = answer.len();
                 if let Some(entry) = self.entry_mut(owed.seq) {
                     entry.owed.kind = Kind::Ready;
-                    entry.frame = Some(answer);
+                    entry.frame = Some(answer.clone());
                 }
-                self.tell_response(owed, answer_bytes, moment);
+                self.tell_response(owed, answer.len(), &[&answer], moment);
                 self.response = Response::Drop(frame_bytes);
                 self.deliver(outbox);
                 Ok(Flow::Go)
@@ -335,9 +342,6 @@ impl Session {
                 let is_bound = api_key == api::METADATA && mends(moment.policy) && self.identity.is_bound();
                 let honest = if is_bound { without_absent_leaders(api_version, &frame, moment.view) } else { None };
                 let frame = honest.unwrap_or(frame);
-                let hides = api_key == api::METADATA && mends(moment.policy) && !moment.policy.avoided.is_empty();
-                let around = if hides { without_avoided(api_version, &frame, &moment.policy.avoided, moment.view) } else { None };
-                let frame = around.unwrap_or(frame);
                 match patch::head(api_key, api_version, &frame, frame.len() - LENGTH_BYTES, moment.view)? {
                     Head::Need(needed) => Err(PatchError::Truncated { missing: needed.saturating_sub(frame.len()) }),
                     Head::Unknown(nodes) => Ok(Rewritten::Unknown(nodes)),
@@ -369,7 +373,8 @@ impl Session {
     /// The client's ApiVersions has gone by the broker; the answer that stands ready is given when its turn comes.
     fn versions_ready<O: Observer>(&mut self, owed: &Owed, moment: &Moment<'_, O>, outbox: &mut Outbox) {
         let answer = self.versions_answers.pop_front();
-        self.tell_response(owed, answer.as_ref().map_or(0, Bytes::len), moment);
+        let frame = answer.clone().unwrap_or_default();
+        self.tell_response(owed, frame.len(), &[&frame], moment);
         if let Some(entry) = self.entry_mut(owed.seq) {
             entry.owed.kind = Kind::Ready;
             entry.frame = answer;
@@ -390,7 +395,7 @@ impl Session {
         let length = frame_bytes - LENGTH_BYTES;
         let rest = buffer.get(*passed..).unwrap_or_default();
         if let Some(walk) = ResponseWalk::new(api_key, api_version, length) {
-            self.answered(owed, frame_bytes, moment);
+            self.answered(owed, frame_bytes, &[rest], moment);
             *passed += LENGTH_BYTES;
             self.response = Response::Walk { walk, left: length, api_key };
             return Ok(Flow::Go);
@@ -419,7 +424,8 @@ impl Session {
                 *passed = 0;
                 buffer.advance(taken);
                 let left = frame_bytes - taken;
-                self.answered(owed, with.len() + left, moment);
+                let behind = buffer.get(..left).unwrap_or_default();
+                self.answered(owed, with.len() + left, &[&with, behind], moment);
                 outbox.to_client.push(with);
                 self.response = Response::Pass(left);
                 Ok(Flow::Go)
@@ -449,20 +455,21 @@ impl Session {
         if owed.kind == Kind::Handshake && self.sasl == Sasl::Offered {
             self.sasl = if accepted { Sasl::Raw { tokens: 0 } } else { Sasl::None };
         }
-        self.answered(owed, frame_bytes, moment);
+        self.answered(owed, frame_bytes, &[rest], moment);
         self.response = Response::Pass(frame_bytes);
         Ok(Flow::Go)
     }
 
-    /// The oldest request has its answer.
-    fn answered<O: Observer>(&mut self, owed: &Owed, frame_bytes: usize, moment: &Moment<'_, O>) {
-        self.tell_response(owed, frame_bytes, moment);
+    /// The oldest request has its answer, of which `frame` is there in pieces.
+    fn answered<O: Observer>(&mut self, owed: &Owed, frame_bytes: usize, frame: &[&[u8]], moment: &Moment<'_, O>) {
+        self.tell_response(owed, frame_bytes, frame, moment);
         self.pop();
     }
 
-    fn tell_response<O: Observer>(&self, owed: &Owed, frame_bytes: usize, moment: &Moment<'_, O>) {
-        let sent = if owed.sent == 0 { moment.now } else { owed.sent };
-        moment.observer.response(owed.api_key, frame_bytes, moment.now.saturating_sub(sent), sent.saturating_sub(owed.arrived));
+    fn tell_response<O: Observer>(&mut self, owed: &Owed, frame_bytes: usize, frame: &[&[u8]], moment: &Moment<'_, O>) {
+        let answer = latencies(owed, frame_bytes, moment);
+        moment.observer.response(owed.api_key, frame_bytes, answer.broker_nanos, answer.own_nanos);
+        self.tap_answer(owed.seq, frame, answer, moment);
     }
 
     pub(super) fn pop(&mut self) {
@@ -500,6 +507,13 @@ fn check_owner(owed: &Owed, length: usize, behind: &[u8]) -> Result<(), Close> {
 /// Whether what clients are told of the cluster is mended. That takes no other connection, so that it is for everybody.
 fn mends(policy: &Policy) -> bool {
     policy.absorbs() && !policy.watch_only
+}
+
+/// How long an answer took that is there now.
+fn latencies<O>(owed: &Owed, frame_bytes: usize, moment: &Moment<'_, O>) -> Answer {
+    let sent = if owed.sent == 0 { moment.now } else { owed.sent };
+    let (broker_nanos, own_nanos) = (moment.now.saturating_sub(sent), sent.saturating_sub(owed.arrived));
+    Answer { frame_bytes, broker_nanos, own_nanos, ..Answer::default() }
 }
 
 fn differs(node: &NodeAddress, view: &View) -> bool {

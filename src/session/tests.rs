@@ -7,6 +7,7 @@ mod divided;
 mod giving_up;
 mod login;
 mod simulation;
+mod tapped;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ struct Seen {
     errors: RefCell<Vec<(i16, i16)>>,
     pauses: RefCell<Vec<Pause>>,
     guarded: RefCell<Vec<Event>>,
+    listeners: Vec<Arc<Listener>>,
 }
 
 impl Observer for Seen {
@@ -46,6 +48,9 @@ impl Observer for Seen {
     }
     fn guard(&self, _: ClientRef<'_>, event: Event) {
         self.guarded.borrow_mut().push(event);
+    }
+    fn tap<R>(&self, ask: impl FnOnce(&[Arc<Listener>]) -> R) -> Option<R> {
+        (!self.listeners.is_empty()).then(|| ask(&self.listeners))
     }
 }
 

@@ -10,6 +10,12 @@ pub(super) fn name(index: usize) -> &'static str {
     NAMES.get(index).copied().unwrap_or("OTHER")
 }
 
+/// The code that has this name.
+pub(super) fn code(name: &str) -> Option<i16> {
+    let row = NAMES.iter().position(|known| *known == name)?;
+    i16::try_from(row).ok().map(|row| row - 1)
+}
+
 /// One row for each name and one for all other codes together.
 pub(super) const SLOTS: usize = NAMES.len() + 1;
 

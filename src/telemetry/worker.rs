@@ -11,8 +11,10 @@ use super::error_names;
 use super::histogram::Histogram;
 use super::ledger::{Page, lock};
 use super::nodes::NodeShard;
+use super::taps::Taps;
 use crate::guard::{ClientRef, Event};
 use crate::session::{CloseCause, Departures, Observer, Pause};
+use crate::tap::Listener;
 use crate::wire::Api;
 
 /// The writing end of one thread's counters. `Send` but not `Sync` and not `Clone`: the thread that holds it is the only writer;
@@ -20,6 +22,7 @@ use crate::wire::Api;
 #[derive(Debug)]
 pub struct WorkerMetrics {
     shard: Arc<Shard>,
+    taps: Arc<Taps>,
     single_writer: PhantomData<Cell<()>>,
 }
 
@@ -72,8 +75,8 @@ impl Refusal {
 }
 
 impl WorkerMetrics {
-    pub(super) fn new(shard: Arc<Shard>) -> Self {
-        Self { shard, single_writer: PhantomData }
+    pub(super) fn new(shard: Arc<Shard>, taps: Arc<Taps>) -> Self {
+        Self { shard, taps, single_writer: PhantomData }
     }
 
     /// A client was accepted.
@@ -192,6 +195,10 @@ impl Observer for WorkerMetrics {
 
     fn guard(&self, client: ClientRef<'_>, event: Event) {
         lock(&self.shard.page).note(client, event, Instant::now);
+    }
+
+    fn tap<R>(&self, ask: impl FnOnce(&[Arc<Listener>]) -> R) -> Option<R> {
+        self.taps.ask(ask)
     }
 }
 

@@ -11,6 +11,8 @@ mod rehearse;
 mod roll;
 mod running;
 mod shared;
+mod tap;
+mod top;
 mod watching;
 
 use std::io::{Read, Write};

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use super::schema::{problems, referred};
 use super::*;
 use crate::admin::access::is_open;
-use crate::admin::events;
 use crate::admin::handlers::{BODY_BYTES_MAX, OPENAPI};
 use crate::admin::routes::table;
+use crate::admin::{events, tap, top};
 use crate::maintenance::api::{DrainRequest, OffRequest, OnRequest, ScheduleRequest, UndrainRequest, UnscheduleRequest};
 use crate::reassign::api as reassign;
 use crate::roll::api::{AbortRequest, PauseRequest, ResumeRequest, StartRequest};
@@ -148,8 +148,8 @@ async fn every_answer_is_what_the_document_says() {
     running.state.view.store(Arc::new(view(&[broker(1, true), broker(2, false)])));
     let listeners = vec![listener(Endpoint::Bootstrap, None), listener(Endpoint::VirtualBroker, Some("in use"))];
     running.state.readiness.store(Arc::new(Readiness { listeners, stopping: false }));
-    // A stream does not end by itself within a test's patience; tests/page.rs holds it to the document.
-    let all = operations(&document).into_iter().filter(|operation| operation.path != events::PATH);
+    // A stream does not end by itself within a test's patience; tests/page.rs and tests/tap.rs hold them to the document.
+    let all = operations(&document).into_iter().filter(|operation| ![events::PATH, tap::PATH, top::PATH].contains(&operation.path.as_str()));
     let (reads, mut alters): (Vec<_>, Vec<_>) = all.partition(|operation| !operation.changes());
     // A roll, a drain and a reassignment do not go together; another test has that.
     alters.retain(|operation| !operation.path.starts_with("/v1/reassign/"));
@@ -252,7 +252,7 @@ async fn nothing_changes_by_get() {
         let query = operations(&document).iter().find(|operation| operation.path == route.path).map(Operation::query).unwrap_or_default();
         for path in [place.clone(), format!("{place}?{query}"), format!("{place}?force=true&dry_run=false&reason=r&id=w1")] {
             // A stream would be read to its end; HEAD runs the same handler.
-            let methods: &[&str] = if route.path == events::PATH { &["HEAD"] } else { &["GET", "HEAD"] };
+            let methods: &[&str] = if [events::PATH, tap::PATH, top::PATH].contains(&route.path) { &["HEAD"] } else { &["GET", "HEAD"] };
             for method in methods {
                 let (code, body) = running.ask(method, &path).await;
                 assert!(code != 0, "{method} {path}: {body}");

@@ -160,38 +160,3 @@ fn a_leader_that_is_away_is_none_for_a_client_that_must_go_there_itself() {
         assert_eq!(told.brokers.len(), 3, "its broker is named all the same");
     }
 }
-
-#[test]
-fn a_drained_broker_is_no_choice_but_where_somebody_needs_it() {
-    let kraft = |nodes: &[i32]| {
-        let mut view = view(nodes, None);
-        let range = crate::protocol::versions::VersionRange { api_key: DESCRIBE_QUORUM, min: 0, max: 1 };
-        let offer = crate::protocol::versions::Offer {
-            ranges: vec![range],
-            supported_features: Vec::new(),
-            finalized_epoch: -1,
-            finalized_features: Vec::new(),
-            zk_migration_ready: false,
-        };
-        view.brokers.values_mut().for_each(|broker| broker.offer = Some(Arc::new(offer.clone())));
-        view
-    };
-    let zookeeper = |nodes: &[i32]| view(nodes, None);
-    type Row<'a> = (&'a str, i32, i32, View, &'a [i32], Option<(&'a [i32], i32)>);
-    let rows: [Row<'_>; 6] = [
-        ("hidden", 2, 2, kraft(&[1, 2, 3]), &[1], Some((&[2, 3], 2))),
-        ("the controller that KRaft names is any broker", 2, 1, kraft(&[1, 2, 3]), &[1], Some((&[2, 3], 2))),
-        ("ZooKeeper's controller is asked for changes", 2, 1, zookeeper(&[1, 2, 3]), &[1], None),
-        ("another than ZooKeeper's controller", 2, 3, zookeeper(&[1, 2, 3]), &[1], Some((&[2, 3], 3))),
-        ("this answer names it as a leader", 1, 2, kraft(&[1, 2, 3]), &[1], None),
-        ("a list is never empty", 0, 9, kraft(&[1, 2, 3]), &[1, 2, 3], None),
-    ];
-    for version in [7, 9, 12] {
-        for (name, leader, controller, view, avoided, expected) in &rows {
-            let frame = framed(&response(&[1, 2, 3], 0, *leader, 5).with_controller_id(BrokerId(*controller)), version);
-            let seen = without_avoided(version, &frame, &avoided.iter().copied().collect(), view).map(|frame| read(&frame, version));
-            let seen = seen.map(|seen| (seen.brokers.iter().map(|broker| *broker.node_id).collect::<Vec<_>>(), *seen.controller_id));
-            assert_eq!(seen, expected.map(|(brokers, controller)| (brokers.to_vec(), controller)), "{name}, v{version}");
-        }
-    }
-}

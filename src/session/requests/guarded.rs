@@ -12,6 +12,7 @@ use crate::protocol::coordinator;
 use crate::protocol::peek::Peek;
 use crate::protocol::produce::{self, BatchLayout, Layout, Topic};
 use crate::session::shelter::pump::{OWN_CLIENT_ID, PRODUCER_ID_VERSION};
+use crate::tap::End;
 use crate::wire::api;
 use crate::wire::frame::LENGTH_BYTES;
 use crate::wire::{RequestHeader, WireError};
@@ -254,6 +255,8 @@ impl Session {
             self.choose_home(peek.api_key, moment);
         }
         let owed = self.owed(peek, frame_bytes, moment);
+        let frame = buffer.get(*passed..*passed + frame_bytes).unwrap_or_default();
+        self.tap_request(&owed, peek.produce.map(|produce| produce.acks), frame, moment);
         if let Some(produce) = peek.produce {
             self.take_produce(buffer, passed, owed, produce.acks, intent, moment, outbox)
         } else {
@@ -275,14 +278,14 @@ impl Session {
         let range = *passed..*passed + owed.frame_bytes;
         let Some(frame) = buffer.get_mut(range) else { return Ok(()) };
         if intent.raise {
-            self.tell(moment, Event::AcksRaised);
+            self.tell_of(owed.seq, moment, Event::AcksRaised);
         }
         if let Some(layout) = intent.layout.as_mut().filter(|_| intent.raise && intent.alone.is_empty()) {
             produce::set_acks(frame, layout, -1);
             layout.acks = -1;
         }
         if let Some(reason) = intent.not_numbered {
-            self.tell(moment, Event::NotNumbered { reason });
+            self.tell_of(owed.seq, moment, Event::NotNumbered { reason });
         }
         if client_acks == 0 {
             owed.kind = Kind::Swallow;
@@ -301,7 +304,7 @@ impl Session {
             owed.batches = Batches::Numbered;
             let (batches, partitions) = self.number(frame, layout, &intent);
             owed.partitions = partitions;
-            self.tell(moment, Event::Numbered { batches });
+            self.tell_of(owed.seq, moment, Event::Numbered { batches });
         } else if self.numbers.is_ready() {
             let layout = produce::parse(frame).map_err(malformed)?;
             owed.partitions = self.partitions_of(&layout, frame, |_| true);
@@ -309,6 +312,7 @@ impl Session {
         self.want_home_behind(buffer, passed, &mut owed, outbox);
         if client_acks == 0 && !intent.raise {
             self.departures.add(owed.api_key, owed.frame_bytes);
+            self.tap_end(owed.seq, End::Unanswered, moment.now);
             *passed += owed.frame_bytes;
             return Ok(());
         }
@@ -380,7 +384,9 @@ impl Session {
             outbox.to_home.push_front_of(buffer, *passed);
             *passed = 0;
             self.want_home(owed.arrived, outbox);
-            owed.seq = self.next_seq();
+            let seq = self.next_seq();
+            self.tap_moved(owed.seq, seq);
+            owed.seq = seq;
         }
     }
 

@@ -111,7 +111,7 @@ impl Session {
             {
                 group.failed(Some(code), moment.now, jitter);
             }
-            self.tell(moment, Event::Absorbed { api_key, code });
+            self.tell_of(seq, moment, Event::Absorbed { api_key, code });
             return true;
         }
         match self.rewritten(api_key, api_version, frame, moment) {
@@ -123,7 +123,7 @@ impl Session {
                     group.done(seq);
                     group.node_id = node_id.or(group.node_id);
                 }
-                self.tell(moment, Event::Resent { api_key });
+                self.tell_of(seq, moment, Event::Resent { api_key });
                 self.finish_call(seq, Some(answer), moment);
                 self.drop_if_over(seq);
                 true
@@ -158,7 +158,7 @@ impl Session {
             self.drop_if_over(seq);
             return;
         }
-        self.tell_absorbed_loss(api_key, moment);
+        self.tell_absorbed_loss(seq, api_key, moment);
         if whole && !api::repeats_after_ambiguity(api_key, api_version) {
             self.give_up_errand(seq, moment);
         }
@@ -197,7 +197,7 @@ impl Session {
             return;
         };
         self.leave_group(seq, &plan);
-        self.tell(moment, Event::Reached { api_key, code });
+        self.tell_of(seq, moment, Event::Reached { api_key, code });
         self.finish_call(seq, Some(made), moment);
         self.drop_if_over(seq);
     }

@@ -90,7 +90,7 @@ impl Session {
             }
             Plan::Any | Plan::Node | Plan::Leaders => {}
         }
-        self.tell(moment, Event::Absorbed { api_key: owed.api_key, code });
+        self.tell_of(owed.seq, moment, Event::Absorbed { api_key: owed.api_key, code });
         let mut errand = Errand::new(plan);
         errand.backoff.failed(moment.now, jitter);
         self.shelter_errand(&owed, request, errand, moment);
@@ -177,7 +177,7 @@ impl Session {
 
     fn take_request<O: Observer>(&mut self, owed: &Owed, whole: bool, moment: &Moment<'_, O>) -> Result<(), Close> {
         let Some(request) = self.entry_mut(owed.seq).and_then(|entry| entry.frame.clone()) else { return Ok(()) };
-        self.tell_absorbed_loss(owed.api_key, moment);
+        self.tell_absorbed_loss(owed.seq, owed.api_key, moment);
         if owed.api_key == api::PRODUCE {
             let layout = produce::parse(&request).map_err(|error| Close::new(CloseCause::MalformedRequest, format!("Produce: {error}")))?;
             let call = self.produce_call(owed, &request, layout, moment);
@@ -208,9 +208,9 @@ impl Session {
     }
 
     /// A client that nobody else can log in loses its connection, too.
-    pub(super) fn tell_absorbed_loss<O: Observer>(&self, api_key: i16, moment: &Moment<'_, O>) {
+    pub(super) fn tell_absorbed_loss<O: Observer>(&mut self, seq: u64, api_key: i16, moment: &Moment<'_, O>) {
         if !self.identity.is_bound() {
-            self.tell(moment, Event::AbsorbedLoss { api_key });
+            self.tell_of(seq, moment, Event::AbsorbedLoss { api_key });
         }
     }
 
@@ -306,7 +306,7 @@ impl Session {
         if call.held_since.is_none() && !call.is_answered {
             call.held_since = Some(moment.now);
             let (api_key, frame_bytes) = (call.api_key, call.frame.len());
-            self.tell(moment, Event::HoldBegan { api_key, frame_bytes });
+            self.tell_of(seq, moment, Event::HoldBegan { api_key, frame_bytes });
         }
     }
 

@@ -9,6 +9,7 @@ use crate::guard::{Event, HoldEnd};
 use crate::protocol::produce::{self, PartitionResult};
 use crate::session::in_flight::Kind;
 use crate::session::{Moment, Observer, Outbox, Session};
+use crate::tap::{self, End};
 use crate::wire::api;
 use crate::wire::frame::LENGTH_BYTES;
 
@@ -47,7 +48,7 @@ impl Session {
     /// The detour with these batches is gone.
     pub(super) fn batches_lost<O: Observer>(&mut self, seq: u64, batches: &[usize], whole: bool, moment: &Moment<'_, O>, _outbox: &mut Outbox) {
         if batches.iter().any(|at| self.is_sent(seq, *at)) {
-            self.tell_absorbed_loss(api::PRODUCE, moment);
+            self.tell_absorbed_loss(seq, api::PRODUCE, moment);
         }
         for at in batches {
             self.returned(seq, *at);
@@ -81,19 +82,19 @@ impl Session {
         match (verdict, heard) {
             (Verdict::Deliver, Heard::Answer(result)) => {
                 if self.was_dropped(seq, at, &result, moment) {
-                    self.tell(moment, Event::DuplicateDropped);
+                    self.tell_of(seq, moment, Event::DuplicateDropped);
                 }
                 self.deliver_batch(seq, at, result, moment);
             }
             (Verdict::Success, Heard::Answer(result)) => {
-                self.tell(moment, Event::DuplicateDropped);
+                self.tell_of(seq, moment, Event::DuplicateDropped);
                 self.deliver_batch(seq, at, PartitionResult { error_code: 0, ..result }, moment);
             }
             (Verdict::GiveUp(code), _) => self.give_up_batch(seq, at, code, moment),
             (Verdict::Deliver | Verdict::Success, Heard::Lost { .. }) => self.give_up_batch(seq, at, REQUEST_TIMED_OUT, moment),
             (Verdict::Resend(_) | Verdict::Renumber, heard) => {
                 if code != 0 {
-                    self.tell(moment, Event::Absorbed { api_key: api::PRODUCE, code });
+                    self.tell_of(seq, moment, Event::Absorbed { api_key: api::PRODUCE, code });
                 }
                 self.again(seq, at, verdict, &heard, moment);
             }
@@ -143,7 +144,7 @@ impl Session {
             if numbered_here {
                 self.numbers.spoil(&partition);
             }
-            self.tell(moment, Event::Reached { api_key: api::PRODUCE, code });
+            self.tell_of(seq, moment, Event::Reached { api_key: api::PRODUCE, code });
         }
     }
 
@@ -217,7 +218,7 @@ impl Session {
         if let Some(lane) = shelter.lanes.get_mut(partition) {
             lane.gave_up((seq, at));
         }
-        self.tell(moment, Event::Reached { api_key: api::PRODUCE, code });
+        self.tell_of(seq, moment, Event::Reached { api_key: api::PRODUCE, code });
     }
 
     /// The call's time is over: each batch without a result gets the last error that a broker gave, or one that says what is known.
@@ -263,17 +264,19 @@ impl Session {
         let (api_key, frame_bytes, arrived, is_owed) = (call.api_key, call.frame.len(), call.arrived, call.is_owed);
         let end = if call.was_given_up { HoldEnd::Answered } else { HoldEnd::Resent };
         if let Some(since) = call.held_since.take() {
-            self.tell(moment, Event::HoldEnded { api_key, frame_bytes, end, nanos: moment.now.saturating_sub(since) });
+            self.tell_of(seq, moment, Event::HoldEnded { api_key, frame_bytes, end, nanos: moment.now.saturating_sub(since) });
         }
         if !is_owed {
             self.bytes_in_flight = self.bytes_in_flight.saturating_sub(frame_bytes);
+            self.tap_end(seq, End::Swallowed, moment.now);
             return;
         }
         let (Some(answer), Some(entry)) = (answer, self.entry_mut(seq)) else { return };
         entry.owed.kind = Kind::Ready;
-        let answer_bytes = answer.len();
-        entry.frame = Some(answer);
-        moment.observer.response(api_key, answer_bytes, moment.now.saturating_sub(arrived), 0);
+        entry.frame = Some(answer.clone());
+        let (frame_bytes, broker_nanos) = (answer.len(), moment.now.saturating_sub(arrived));
+        moment.observer.response(api_key, frame_bytes, broker_nanos, 0);
+        self.tap_answer(seq, &[&answer], tap::Answer { frame_bytes, broker_nanos, ..tap::Answer::default() }, moment);
     }
 
     pub(super) fn drop_if_over(&mut self, seq: u64) {

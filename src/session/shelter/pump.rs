@@ -341,7 +341,7 @@ impl Session {
             api_version: call.api_version,
             what: What::Batches(seq, indexes),
         };
-        self.tell(moment, Event::Resent { api_key: api::PRODUCE });
+        self.tell_of(seq, moment, Event::Resent { api_key: api::PRODUCE });
         self.send_on_detour(Some(to.node_id), pieces, attempt, moment.now, outbox);
     }
 
@@ -367,7 +367,7 @@ impl Session {
             }
         }
         call.frame = frame.freeze();
-        self.tell(moment, Event::Numbered { batches: numbered });
+        self.tell_of(seq, moment, Event::Numbered { batches: numbered });
     }
 
     /// InitProducerId by a detour: the home is gone, or belongs to another partition's trouble.
@@ -421,13 +421,13 @@ impl Session {
 
     /// The client has left, or the session ends for another reason: what is held for it is dropped.
     pub fn abandon<O: Observer>(&mut self, moment: &Moment<'_, O>) {
-        let Some(shelter) = self.shelter.take() else { return };
-        for call in shelter.calls.values() {
+        for (seq, call) in self.shelter.take().into_iter().flat_map(|shelter| shelter.calls) {
             if let Some(since) = call.held_since {
                 let (api_key, frame_bytes) = (call.api_key, call.frame.len());
                 let nanos = moment.now.saturating_sub(since);
-                self.tell(moment, Event::HoldEnded { api_key, frame_bytes, end: crate::guard::HoldEnd::Abandoned, nanos });
+                self.tell_of(seq, moment, Event::HoldEnded { api_key, frame_bytes, end: crate::guard::HoldEnd::Abandoned, nanos });
             }
         }
+        self.tap_abandoned(moment.now);
     }
 }

@@ -24,7 +24,7 @@ impl Session {
         if self.identity.is_bound() || Search::of(&request).is_none() {
             return Examined::Pass;
         }
-        self.tell(moment, Event::Absorbed { api_key: owed.api_key, code });
+        self.tell_of(owed.seq, moment, Event::Absorbed { api_key: owed.api_key, code });
         self.shelter_errand(&owed, request, Errand::new(Plan::Leaders), moment);
         Examined::Taken
     }
@@ -70,12 +70,12 @@ impl Session {
             if let Some(code) = elsewhere {
                 outbox.ask_leaders.push(topic);
                 errand.backoff.failed(moment.now, jitter);
-                self.tell(moment, Event::Absorbed { api_key, code });
+                self.tell_of(seq, moment, Event::Absorbed { api_key, code });
             }
             return true;
         }
         let answer = search.answer(correlation_id);
-        self.tell(moment, Event::Resent { api_key });
+        self.tell_of(seq, moment, Event::Resent { api_key });
         self.finish_call(seq, answer, moment);
         self.drop_if_over(seq);
         true

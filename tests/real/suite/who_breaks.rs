@@ -30,8 +30,8 @@ const CLIENTS: [(Kind, &str); 18] = [
     (Kind::Python(V3_0_12, Some("0.10")), "~kafka-python"),
     (Kind::Sarama("0.11.0.0"), "~sarama"),
     (Kind::Sarama("2.1.0"), "~sarama"),
-    // It says who it is from 2.4 on.
-    (Kind::Sarama("3.6.0"), "sarama v1.43.0"),
+    // It says who it is from 2.4 on, with the version of the program that it is built into.
+    (Kind::Sarama("3.6.0"), "sarama "),
     (Kind::Librdkafka(Some("0.9.0")), "~librdkafka"),
 ];
 const OF_CI: usize = 4;
