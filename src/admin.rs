@@ -13,6 +13,8 @@
 //! | `GET /v1/report?episode=last\|N` | [`report::Report`]: what the guard did in a maintenance window or a restart |
 //! | `GET /v1/report/episodes` | [`report::Episodes`] |
 //! | `GET /v1/clients?incompatible_with=4.0` | [`clients::Clients`]: who talks to the cluster, and whom a release would break |
+//! | `GET /v1/history?by=topic&last=7d&top=20` | [`history::TrafficHistory`]: how much traffic there was, by topic, client or broker |
+//! | `GET /v1/quiet-hours?zone=Europe/Berlin&for=3h` | [`history::QuietHours`]: when in the week there is least of it |
 //! | `GET /v1/config` | every key with value, default and when a change applies |
 //! | `GET /v1/openapi.json` | all of this for programs |
 //! | `POST /v1/reload` | [`Reloaded`], or 422 with every error of the file |
@@ -38,6 +40,7 @@ pub mod clients;
 mod drain;
 pub mod events;
 mod handlers;
+pub mod history;
 mod http;
 mod layout;
 mod maintenance;

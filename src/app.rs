@@ -24,7 +24,7 @@ use crate::control::{Control, Operator};
 use crate::maintenance::{self, MaintenanceHandle};
 use crate::net::{Endpoint, Learn, Listeners, Pictures, Workers};
 use crate::reassign;
-use crate::register::{self, RegisterHandle};
+use crate::register::{self, RegisterHandle, Sources};
 use crate::roll;
 use crate::telemetry::Telemetry;
 use crate::telemetry::events::{Listening, ShutdownBegan, ShutdownEnded};
@@ -137,7 +137,7 @@ impl App {
         let (rolls, roll) = roll::open(means);
         let means = reassign::Means { operator: control.operator(), maintenance: maintenance.clone(), telemetry: Arc::clone(&telemetry) };
         let (reassigner, reassign) = reassign::open(means);
-        let for_sessions = Pictures { view: pictures.clone(), leaders, policy: policies };
+        let for_sessions = Pictures { view: pictures.clone(), leaders: leaders.clone(), policy: policies };
         let (workers, heard) = Workers::start(metrics, &config.limits, config.upstream.connect_timeout, &for_sessions).map_err(system("threads"))?;
         let mut listeners = Listeners::new(workers.handles(), &config.limits, own_metrics);
         let address = config.listen.bootstrap;
@@ -154,7 +154,7 @@ impl App {
         tokio::spawn(rolls.run());
         tokio::spawn(reassigner.run());
         let (register, registered) = register::open(&config.state.directory);
-        tokio::spawn(register.run(workers.surveyor()));
+        tokio::spawn(register.run(Sources { surveyor: workers.surveyor(), telemetry: Arc::clone(&telemetry), leaders }));
 
         let (sender, commands) = mpsc::channel(ADMIN_COMMANDS_MAX);
         let view = Arc::new(ArcSwap::from_pointee(View::default()));

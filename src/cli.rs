@@ -6,9 +6,11 @@ mod clients;
 mod cluster;
 mod config;
 mod demo;
+mod history;
 mod maintenance;
 mod metrics;
 mod output;
+mod quiet_hours;
 mod reassign;
 mod rehearse;
 mod reload;
@@ -100,6 +102,8 @@ Examples:
   leeward clients --incompatible-with 4.0
   leeward top --by client
   leeward tap --api Produce --error any
+  leeward history --by client --last 7d
+  leeward quiet-hours --for 3h
   leeward maintenance on --reason \"upgrade to 4.3\" --for 2h
   leeward cluster
   leeward broker may-stop 3 --wait
@@ -136,6 +140,10 @@ enum Command {
     Top(top::TopArgs),
     /// Show single requests as they pass.
     Tap(tap::TapArgs),
+    /// Show how much traffic there was: by topic, client and broker.
+    History(history::HistoryArgs),
+    /// Name the periods of the week with the least traffic.
+    QuietHours(quiet_hours::QuietHoursArgs),
     /// Shelter clients while brokers are stopped: open and close windows, on demand or by schedule.
     Maintenance(maintenance::MaintenanceArgs),
     /// Every broker with its state, its release and its partitions, read from the cluster.
@@ -167,6 +175,8 @@ impl Command {
             Command::Clients(command) => command.run(output),
             Command::Top(command) => command.run(output),
             Command::Tap(command) => command.run(output),
+            Command::History(command) => command.run(output),
+            Command::QuietHours(command) => command.run(output),
             Command::Maintenance(command) => command.run(output),
             Command::Cluster(command) => command.run(output),
             Command::Broker(command) => command.run(output),

@@ -13,6 +13,7 @@
 //! | [`guard`] | pure | maintenance windows and what they ask for, how long a request may be held, what may be sent again, and what is told of it |
 //! | [`rolling`] | pure | maintenance as a guided act: the census of the cluster, when a broker may stop, what a drain moves |
 //! | [`tap`] | pure | a look at single requests as they pass: who listens, to which, and what is told of each |
+//! | [`history`] | pure | how much traffic there was, for weeks, by topic, client and broker, and the quiet hours of the week |
 //! | [`session`] | pure | one client's connection as a state machine: bytes and events in, bytes and wishes out |
 //! | [`clients`] | pure | who talks to the cluster, as a bounded table, and whom an upgrade would break |
 //! | [`telemetry`] | | one struct for each event → its log line and its metrics; every metric's name in one file |
@@ -21,7 +22,7 @@
 //! | [`maintenance`] | io | maintenance windows by toggle, schedule and detection, and drains; their state and audit file; publishes the policy |
 //! | [`roll`] | io | walks the brokers of a cluster one by one: drain, gate, stop, start, undrain; goes on after a crash |
 //! | [`reassign`] | io | moves partitions from broker to broker: throttled, saved before, and back again; goes on after a crash |
-//! | [`register`] | io | the table of clients over all threads, kept over a restart |
+//! | [`register`] | io | the table of clients and the traffic's history over all threads, kept over a restart |
 //! | [`admin`] | io | health, metrics, status and reload over HTTP; reads snapshots, sends commands |
 //! | [`app`] | io | `leeward run`: puts the parts together and takes them apart |
 //! | [`sandbox`] | | an embedded cluster for the demo and the tests: real protocol over real sockets |
@@ -83,6 +84,7 @@ pub mod config;
 pub mod control;
 pub mod demo;
 pub mod guard;
+pub mod history;
 pub mod maintenance;
 pub mod net;
 pub mod protocol;

@@ -15,6 +15,7 @@ pub mod peek;
 pub mod produce;
 pub mod records;
 pub mod schema;
+pub mod topics;
 pub mod versions;
 
 mod put;

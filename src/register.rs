@@ -1,9 +1,13 @@
-//! IO. The register of clients of a running Leeward: asks the workers now and then, keeps what they tell over a restart, and answers who there is.
+//! IO. The register of clients and of the traffic of a running Leeward: asks the workers now and then, keeps what they tell over a restart, and answers who
+//! there is and how much there was.
 //!
-//! It is one task. What it writes, `clients.json` in `state.directory`, is replaced as a whole, every few minutes and at the end; a crash loses the minutes since.
-//! One Leeward for each directory; a second one keeps its register in memory and says so.
+//! It is one task. What it writes to `state.directory`, `clients.json` and a file of traffic for each day, is replaced as a whole, every few minutes and at the
+//! end; a crash loses the minutes since. One Leeward for each directory; a second one keeps its register in memory and says so.
 
+mod days;
 mod file;
+mod place;
+mod traffic;
 
 #[cfg(test)]
 mod tests;
@@ -12,13 +16,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::clients::Table;
+use crate::cluster::Leaders;
 use crate::guard::time::{Millis, millis};
 use crate::net::{Connection, Surveyor};
-use file::File;
+use crate::telemetry::Telemetry;
+use place::Place;
+pub use traffic::Traffic;
+use traffic::{Keeper, Unwritten};
 
 /// Between two questions to the workers; rates are of so long.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -44,6 +52,7 @@ pub struct Known {
 
 enum Question {
     Look(oneshot::Sender<Known>),
+    Traffic(oneshot::Sender<Traffic>),
     /// Take the last census and write everything.
     Finish(oneshot::Sender<()>),
 }
@@ -62,6 +71,13 @@ impl RegisterHandle {
         answer.await.ok()
     }
 
+    /// What is known of the traffic now. `None`: Leeward is ending.
+    pub async fn traffic(&self) -> Option<Traffic> {
+        let (reply, answer) = oneshot::channel();
+        self.questions.send(Question::Traffic(reply)).await.ok()?;
+        answer.await.ok()
+    }
+
     /// Writes everything, before the workers end.
     pub async fn finish(&self) {
         let (reply, answer) = oneshot::channel();
@@ -72,11 +88,20 @@ impl RegisterHandle {
     }
 }
 
+/// What the register looks at.
+pub struct Sources {
+    pub surveyor: Surveyor,
+    pub telemetry: Arc<Telemetry>,
+    /// Names of topics that requests name by id.
+    pub leaders: watch::Receiver<Arc<Leaders>>,
+}
+
 /// The task.
 pub struct Register {
     table: Table,
     connections: Vec<Connection>,
-    file: Arc<File>,
+    place: Arc<Place>,
+    traffic: Keeper,
     /// Something is not written yet.
     is_changed: bool,
     problem: Option<String>,
@@ -88,8 +113,8 @@ pub struct Register {
 /// Reads what was kept, and gives what has to be driven with [`Register::run`], and its handle.
 pub fn open(directory: &Path) -> (Register, RegisterHandle) {
     let (sender, questions) = mpsc::channel(QUESTIONS_MAX);
-    let file = Arc::new(File::new(directory));
-    let (table, problem) = match file.read() {
+    let place = Arc::new(Place::new(directory));
+    let (table, problem) = match file::read(&place) {
         Ok(table) => (table, None),
         Err(problem) => (Table::default(), Some(problem)),
     };
@@ -98,13 +123,14 @@ pub fn open(directory: &Path) -> (Register, RegisterHandle) {
     }
     let since = table.rows().iter().map(|(_, row)| row.first).min().unwrap_or_else(now);
     let rolled = Instant::now();
-    let register = Register { table, connections: Vec::new(), file, is_changed: false, problem, since, rolled, questions };
+    let traffic = Keeper::open(Arc::clone(&place), now());
+    let register = Register { table, connections: Vec::new(), place, traffic, is_changed: false, problem, since, rolled, questions };
     (register, RegisterHandle { questions: sender })
 }
 
 impl Register {
     /// Goes on until nobody holds a handle any more.
-    pub async fn run(mut self, surveyor: Surveyor) {
+    pub async fn run(mut self, sources: Sources) {
         let mut looks = interval(LOOK_EVERY);
         let mut writes = interval(WRITE_EVERY);
         for ticks in [&mut looks, &mut writes] {
@@ -115,19 +141,23 @@ impl Register {
             tokio::select! {
                 question = self.questions.recv() => match question {
                     Some(Question::Look(reply)) => {
-                        self.ask(&surveyor).await;
+                        self.ask(&sources).await;
                         // Whoever asked may have gone.
                         let _ = reply.send(self.known());
                     }
+                    Some(Question::Traffic(reply)) => {
+                        self.ask(&sources).await;
+                        let _ = reply.send(self.traffic.known(now()));
+                    }
                     Some(Question::Finish(reply)) => {
-                        self.ask(&surveyor).await;
+                        self.ask(&sources).await;
                         self.write().await;
                         let _ = reply.send(());
                     }
                     None => return,
                 },
                 _ = looks.tick() => {
-                    self.ask(&surveyor).await;
+                    self.ask(&sources).await;
                     self.table.roll(self.rolled.elapsed().as_secs_f64());
                     self.rolled = Instant::now();
                 }
@@ -136,22 +166,23 @@ impl Register {
         }
     }
 
-    async fn ask(&mut self, surveyor: &Surveyor) {
-        let Ok(Some(census)) = timeout(CENSUS_TIMEOUT, surveyor.census()).await else { return };
+    async fn ask(&mut self, sources: &Sources) {
+        let Ok(Some(census)) = timeout(CENSUS_TIMEOUT, sources.surveyor.census()).await else { return };
         self.is_changed |= !census.table.is_empty();
+        let leaders = Arc::clone(&sources.leaders.borrow());
+        self.traffic.note(&census.table, census.topics, sources.telemetry.nodes(), &leaders, now());
         self.table.add(census.table);
         self.connections = census.connections;
     }
 
     async fn write(&mut self) {
+        self.write_traffic().await;
         self.table.forget_before(now().saturating_sub(millis(KEPT_FOR)));
         if !self.is_changed {
             return;
         }
-        let (file, table) = (Arc::clone(&self.file), self.table.clone());
-        let written = tokio::task::spawn_blocking(move || file.replace(&table)).await;
-        let result = written.unwrap_or_else(|error| Err(format!("the write ended without an answer: {error}")));
-        match result {
+        let (place, table) = (Arc::clone(&self.place), self.table.clone());
+        match aside(move || file::replace(&place, &table)).await {
             Ok(()) => {
                 self.is_changed = false;
                 self.problem = None;
@@ -165,10 +196,23 @@ impl Register {
         }
     }
 
+    async fn write_traffic(&mut self) {
+        let Some(unwritten) = self.traffic.unwritten().map(Arc::new) else { return };
+        let writing = Arc::<Unwritten>::clone(&unwritten);
+        let result = aside(move || writing.write()).await;
+        self.traffic.written(&unwritten, result);
+    }
+
     fn known(&self) -> Known {
         let (table, connections) = (self.table.clone(), self.connections.clone());
         Known { at: now(), table, connections, since: self.since, problem: self.problem.clone() }
     }
+}
+
+/// Does what takes the disk's time on a thread that nobody waits for.
+async fn aside(write: impl FnOnce() -> Result<(), String> + Send + 'static) -> Result<(), String> {
+    let written = tokio::task::spawn_blocking(write).await;
+    written.unwrap_or_else(|error| Err(format!("the write ended without an answer: {error}")))
 }
 
 fn now() -> Millis {

@@ -26,6 +26,7 @@ mod sasl;
 mod shelter;
 pub mod stand_in;
 mod tapping;
+mod topics;
 mod traits;
 mod watch;
 
@@ -46,6 +47,8 @@ pub use traits::{NAME_BYTES_MAX, Software, Tally, Traits, Used, cut};
 use crate::cluster::{Leaders, View};
 use crate::guard::deadline::Library;
 use crate::guard::{ClientRef, Event, Policy};
+use crate::history::Amount;
+use crate::protocol::produce::Topic;
 use crate::tap::Listener;
 use identity::Identity;
 use in_flight::{Batches, InFlight};
@@ -58,6 +61,7 @@ use shelter::Shelter;
 use shelter::farewell::Leaving;
 use stand_in::StandIn;
 use tapping::Taps;
+use topics::Dice;
 use traits::Portrait;
 
 /// What a session tells about the traffic that it carries. Called on the hot path: an implementation counts, it neither locks nor allocates.
@@ -71,6 +75,8 @@ pub trait Observer {
     fn error(&self, api_key: i16, code: i16);
     /// Reading from the client paused.
     fn paused(&self, reason: Pause);
+    /// So much was carried for this topic; an estimate from samples, see [`topics`].
+    fn topic(&self, topic: Topic<'_>, amount: Amount);
     /// The guard did something for this client.
     fn guard(&self, client: ClientRef<'_>, event: Event);
     /// Those who listen to single requests are asked about one; `None`: nobody does. Asked once for each request, so that has to be known at no cost.
@@ -196,6 +202,8 @@ pub struct Session {
     about_changes: u32,
     /// In a box: a session that says nothing is small.
     portrait: Box<Portrait>,
+    /// Chooses the frames that are looked into for their topics.
+    dice: Dice,
     /// The client's own ApiVersions request, so that a broker learns its name and version when it is dialled.
     announcement: Option<Bytes>,
     waiting: Option<Waiting>,
@@ -253,6 +261,7 @@ impl Session {
             hindrance: None,
             about_changes: 0,
             portrait: Box::default(),
+            dice: Dice::new(seed),
             announcement: None,
             waiting: None,
             home_blocked: false,

@@ -117,7 +117,8 @@ impl Telemetry {
         self.traffic.lock().unwrap_or_else(PoisonError::into_inner).by_node(at)
     }
 
-    fn nodes(&self) -> BTreeMap<Option<i32>, NodeTotals> {
+    /// What was sent to each broker and came from it since the start; `None` as in [`Telemetry::traffic`].
+    pub fn nodes(&self) -> BTreeMap<Option<i32>, NodeTotals> {
         nodes::totals(self.shards.iter().map(|shard| &shard.nodes))
     }
 

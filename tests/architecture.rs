@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// In the order of `src/lib.rs`: a module may use those before it.
-const ORDER: [&str; 18] = [
+const ORDER: [&str; 20] = [
     "wire",
     "protocol",
     "config",
@@ -13,6 +13,7 @@ const ORDER: [&str; 18] = [
     "guard",
     "rolling",
     "tap",
+    "history",
     "session",
     "clients",
     "telemetry",
@@ -26,7 +27,7 @@ const ORDER: [&str; 18] = [
     "app",
 ];
 
-const PURE: [&str; 9] = ["wire", "protocol", "cluster", "releases", "guard", "rolling", "tap", "session", "clients"];
+const PURE: [&str; 10] = ["wire", "protocol", "cluster", "releases", "guard", "rolling", "tap", "history", "session", "clients"];
 
 /// What a pure module must not know. `std::net` addresses are values, so they may be named.
 const IMPURE: [&str; 8] = ["tokio", "tracing::", "Instant", "SystemTime", "std::fs", "std::thread", "TcpStream", "std::env::"];

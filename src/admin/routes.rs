@@ -12,7 +12,7 @@ use axum::routing::{MethodFilter, MethodRouter};
 use axum::{Extension, Router};
 
 use super::handlers::{self, ASSIGNMENT_BYTES_MAX, BODY_BYTES_MAX, refuse};
-use super::{AdminState, access, brokers, clients, drain, events, layout, maintenance, page, reassign, rehearse, report, roll, tap, top};
+use super::{AdminState, access, brokers, clients, drain, events, history, layout, maintenance, page, reassign, rehearse, report, roll, tap, top};
 
 /// Every path. What changes something is never a GET; what is added here stands in `config/openapi.json` too.
 pub(super) fn table() -> Vec<Route> {
@@ -29,6 +29,8 @@ pub(super) fn table() -> Vec<Route> {
         Route::at("/v1/openapi.json").get(handlers::openapi),
         Route::at("/v1/status").get(handlers::status),
         Route::at("/v1/clients").get(clients::clients),
+        Route::at("/v1/history").get(history::history),
+        Route::at("/v1/quiet-hours").get(history::quiet_hours),
         Route::at("/v1/config").get(handlers::config),
         Route::at("/v1/reload").post(handlers::reload),
         Route::at("/v1/report").get(report::report),

@@ -154,7 +154,8 @@ async fn start_configured(directory: &std::path::Path, more: &str, reply: fn() -
         crate::maintenance::open(Arc::new(config.clone()), pictures, watch::channel(Arc::default()).1, Arc::new(operator.clone()), None);
     tokio::spawn(upkeep.run(Surveyor::default(), Telemetry::new(1).0));
     let (register, registered) = crate::register::open(directory);
-    tokio::spawn(register.run(Surveyor::default()));
+    let leaders = watch::channel(Arc::default()).1;
+    tokio::spawn(register.run(crate::register::Sources { surveyor: Surveyor::default(), telemetry: Arc::clone(&telemetry), leaders }));
     let (commands, mut asked) = mpsc::channel(1);
     tokio::spawn(async move {
         while let Some(AdminCommand::Reload { reply: to, .. }) = asked.recv().await {

@@ -219,6 +219,15 @@ fn streaming() -> Agent {
     config.proxy(None).build().into()
 }
 
+/// A text as a value behind a question mark (RFC 3986).
+pub(super) fn encoded(text: &str) -> String {
+    let of_byte = |byte: u8| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(of_byte).collect()
+}
+
 fn agent() -> Agent {
     let config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(ANSWER_TIMEOUT)).timeout_connect(Some(CONNECT_TIMEOUT));
     // A proxy of the environment has no business on the way to this machine's own endpoint.

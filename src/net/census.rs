@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::clients::{Contact, Table};
 use crate::guard::time::{Millis, millis};
+use crate::history::TopicAmounts;
 use crate::session::{About, Tally};
 
 /// One client's connection now.
@@ -27,6 +28,8 @@ pub struct Connection {
 pub struct Census {
     /// What was gathered since the last time.
     pub table: Table,
+    /// The same for topics.
+    pub topics: TopicAmounts,
     pub connections: Vec<Connection>,
 }
 
@@ -99,6 +102,7 @@ impl Census {
 
     pub(super) fn add(&mut self, other: Census) {
         self.table.add(other.table);
+        self.topics.merge(other.topics);
         self.connections.extend(other.connections);
     }
 }

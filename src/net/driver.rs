@@ -345,6 +345,7 @@ where
             Poll::Ready(Ok(n)) => {
                 self.active = self.context.now();
                 self.context.metrics.read(Side::Broker, n);
+                self.context.metrics.received(self.home_node, n);
                 self.understand_home()?;
                 self.flush_client(cx)?;
                 Ok(true)

@@ -188,7 +188,7 @@ impl WorkerContext {
 
     fn census(&self) -> Census {
         let (now, at) = (self.now(), SystemTime::now());
-        let mut census = Census { table: self.gathered.take(), connections: Vec::new() };
+        let mut census = Census { table: self.gathered.take(), topics: self.metrics.take_topics(), connections: Vec::new() };
         for (_, seat) in self.sessions.borrow_mut().iter_mut() {
             census.take(&mut seat.seen, &seat.about, Place { peer: seat.peer, node_id: seat.node_id, since: seat.since }, now, at);
         }
@@ -455,6 +455,7 @@ async fn run(context: Rc<WorkerContext>, mut inbox: mpsc::UnboundedReceiver<Comm
                     if let Err(census) = reply.send(context.census()) {
                         // Whoever asked has gone: it is for the next one.
                         context.gathered.borrow_mut().add(census.table);
+                        context.metrics.return_topics(census.topics);
                     }
                 }
                 Some(Command::Drain) => {

@@ -1,6 +1,8 @@
+mod figures;
+mod history;
+
 use std::fs;
 
-use super::file::File;
 use super::*;
 use crate::clients::Key;
 use crate::clients::Row;
@@ -15,12 +17,12 @@ fn table(client_id: &str) -> Table {
 fn what_is_known_outlives_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     let place = directory.path().join("state");
-    let file = File::new(&place);
-    assert!(file.read().unwrap().is_empty() && !place.exists(), "nothing is made before there is something to write");
-    file.replace(&table("a")).unwrap();
-    let problem = File::new(&place).read().unwrap_err();
+    let first = Place::new(&place);
+    assert!(file::read(&first).unwrap().is_empty() && !place.exists(), "nothing is made before there is something to write");
+    file::replace(&first, &table("a")).unwrap();
+    let problem = file::read(&Place::new(&place)).unwrap_err();
     assert!(problem.contains("another Leeward"), "{problem}");
-    drop(file);
+    drop(first);
     let (register, _handle) = open(&place);
     let rows = register.table.rows();
     assert_eq!((&*rows[0].0.client_id, rows[0].1.requests, register.since, &register.problem), ("a", 3, 5, &None));

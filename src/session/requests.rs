@@ -150,12 +150,16 @@ impl Session {
                 return Ok(Next::Wait);
             }
             Guarded::Gather | Guarded::Wait => return Ok(Next::Wait),
-            Guarded::Whole(intent) => return Ok(Next::Whole(frame_bytes, peek, intent)),
+            Guarded::Whole(intent) => {
+                self.note_produced(&peek, rest.get(..frame_bytes).unwrap_or(rest), frame_bytes, moment);
+                return Ok(Next::Whole(frame_bytes, peek, intent));
+            }
             Guarded::AskProducerId => return Ok(Next::AskProducerId),
         }
         if moment.policy.watch_only {
             self.watch_produce(&peek, rest.get(..frame_bytes).unwrap_or_default(), moment);
         }
+        self.note_produced(&peek, rest.get(..frame_bytes).unwrap_or(rest), frame_bytes, moment);
         self.forward(&peek, rest.get(..frame_bytes).unwrap_or(rest), frame_bytes, moment, outbox);
         Ok(Next::Pass(frame_bytes))
     }

@@ -312,6 +312,7 @@ impl Session {
             Rewritten::Frame { frame: answer, moved } => {
                 self.learned = false;
                 outbox.learn = moved;
+                self.note_fetched((owed.api_key, owed.api_version), &answer, answer.len(), moment);
                 if let Some(entry) = self.entry_mut(owed.seq) {
                     entry.owed.kind = Kind::Ready;
                     entry.frame = Some(answer.clone());
@@ -395,6 +396,7 @@ impl Session {
         let length = frame_bytes - LENGTH_BYTES;
         let rest = buffer.get(*passed..).unwrap_or_default();
         if let Some(walk) = ResponseWalk::new(api_key, api_version, length) {
+            self.note_fetched((api_key, api_version), rest.get(..frame_bytes).unwrap_or(rest), frame_bytes, moment);
             self.answered(owed, frame_bytes, &[rest], moment);
             *passed += LENGTH_BYTES;
             self.response = Response::Walk { walk, left: length, api_key };

@@ -8,6 +8,7 @@ mod giving_up;
 mod login;
 mod simulation;
 mod tapped;
+mod topics;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -31,6 +32,7 @@ struct Seen {
     pauses: RefCell<Vec<Pause>>,
     guarded: RefCell<Vec<Event>>,
     listeners: Vec<Arc<Listener>>,
+    topics: RefCell<Vec<(String, Amount)>>,
 }
 
 impl Observer for Seen {
@@ -45,6 +47,9 @@ impl Observer for Seen {
     }
     fn paused(&self, reason: Pause) {
         self.pauses.borrow_mut().push(reason);
+    }
+    fn topic(&self, topic: Topic<'_>, amount: Amount) {
+        self.topics.borrow_mut().push((format!("{topic:?}"), amount));
     }
     fn guard(&self, _: ClientRef<'_>, event: Event) {
         self.guarded.borrow_mut().push(event);
@@ -406,6 +411,7 @@ fn latencies_are_split_at_the_moment_of_sending() {
             self.0.borrow_mut().push((broker, own));
         }
         fn error(&self, _: i16, _: i16) {}
+        fn topic(&self, _: Topic<'_>, _: Amount) {}
         fn guard(&self, _: ClientRef<'_>, _: Event) {}
         fn paused(&self, _: Pause) {}
     }

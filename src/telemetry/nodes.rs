@@ -34,6 +34,7 @@ pub(super) struct NodeRow {
     /// Whose row it is; rows are taken from the first to the last.
     node_id: OnceLock<i32>,
     pub(super) sessions: Counter,
+    pub(super) received_bytes: Counter,
     /// By [`Purpose`].
     sent: [SentShard; Purpose::ALL.len()],
 }
@@ -89,6 +90,8 @@ pub struct NodeTotals {
     pub sessions: u64,
     /// What was sent to it since the start.
     pub sent: Departures,
+    /// Bytes that came from it since the start.
+    pub received_bytes: u64,
 }
 
 /// All threads' rows, by node id; `None` stands for addresses of which it is not known whose they are.
@@ -97,6 +100,7 @@ pub(super) fn totals<'a>(shards: impl IntoIterator<Item = &'a NodeShard>) -> BTr
     for (node_id, row) in shards.into_iter().flat_map(NodeShard::rows) {
         let node = totals.entry(node_id).or_default();
         node.sessions = node.sessions.wrapping_add(row.sessions.value());
+        node.received_bytes = node.received_bytes.wrapping_add(row.received_bytes.value());
         for (total, sent) in node.sent.kinds.iter_mut().zip(&row.sent) {
             total.requests = total.requests.wrapping_add(sent.requests.value());
             total.frame_bytes = total.frame_bytes.wrapping_add(sent.frame_bytes.value());
@@ -126,10 +130,11 @@ mod tests {
         shards[1].row(Some(3)).sent(&departures(5));
         shards[1].row(None).sent(&departures(7));
         shards[0].row(Some(3)).sessions.change(1);
+        [200, 300].iter().zip(&shards).for_each(|(bytes, shard)| shard.row(Some(3)).received_bytes.add(*bytes));
         shards[0].row(Some(-1)).sessions.change(0);
         let totals = totals(&shards);
         assert_eq!(totals.keys().copied().collect::<Vec<_>>(), [None, Some(-1), Some(1), Some(3)]);
-        assert_eq!(totals[&Some(3)], NodeTotals { sessions: 1, sent: departures(7) });
+        assert_eq!(totals[&Some(3)], NodeTotals { sessions: 1, sent: departures(7), received_bytes: 500 });
         assert_eq!((totals[&Some(1)].sent, totals[&None].sent), (departures(1), departures(7)));
     }
 

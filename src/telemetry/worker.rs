@@ -1,7 +1,7 @@
 //! What one worker thread counts. Nothing on the path of single requests locks, allocates or waits; the guard's events go into the thread's own page
 //! of the ledger, whose lock only a scrape or a report takes besides.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -13,6 +13,8 @@ use super::ledger::{Page, lock};
 use super::nodes::NodeShard;
 use super::taps::Taps;
 use crate::guard::{ClientRef, Event};
+use crate::history::{Amount, TopicAmounts};
+use crate::protocol::produce::Topic;
 use crate::session::{CloseCause, Departures, Observer, Pause};
 use crate::tap::Listener;
 use crate::wire::Api;
@@ -23,6 +25,8 @@ use crate::wire::Api;
 pub struct WorkerMetrics {
     shard: Arc<Shard>,
     taps: Arc<Taps>,
+    /// Not shared: handed over when it is asked for.
+    topics: RefCell<TopicAmounts>,
     single_writer: PhantomData<Cell<()>>,
 }
 
@@ -76,7 +80,7 @@ impl Refusal {
 
 impl WorkerMetrics {
     pub(super) fn new(shard: Arc<Shard>, taps: Arc<Taps>) -> Self {
-        Self { shard, taps, single_writer: PhantomData }
+        Self { shard, taps, topics: RefCell::default(), single_writer: PhantomData }
     }
 
     /// A client was accepted.
@@ -120,6 +124,21 @@ impl WorkerMetrics {
         if !departures.is_empty() {
             self.shard.nodes.row(node_id).sent(departures);
         }
+    }
+
+    /// So many bytes came from this broker.
+    pub fn received(&self, node_id: Option<i32>, bytes: usize) {
+        self.shard.nodes.row(node_id).received_bytes.add(wide(bytes));
+    }
+
+    /// What was carried by topic since the last time.
+    pub fn take_topics(&self) -> TopicAmounts {
+        self.topics.take()
+    }
+
+    /// Gives back what was taken.
+    pub fn return_topics(&self, topics: TopicAmounts) {
+        self.topics.borrow_mut().merge(topics);
     }
 
     /// One address of a broker did not accept a connection.
@@ -191,6 +210,10 @@ impl Observer for WorkerMetrics {
 
     fn paused(&self, reason: Pause) {
         add_at(&self.shard.pauses, reason as usize, 1);
+    }
+
+    fn topic(&self, topic: Topic<'_>, amount: Amount) {
+        self.topics.borrow_mut().add(topic, amount);
     }
 
     fn guard(&self, client: ClientRef<'_>, event: Event) {

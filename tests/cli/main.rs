@@ -4,6 +4,7 @@ mod access;
 mod clients;
 mod drain;
 mod gate;
+mod history;
 mod maintenance;
 mod reassign;
 mod reassign_run;

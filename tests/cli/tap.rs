@@ -130,7 +130,7 @@ fn records_need_a_permission(running: &mut Running, clients: &[Client]) {
     running.rewrite("tap.records = true\n");
     assert_eq!(running.tell(&["reload"]).code, Some(0));
     let shown = requests(&tapped(running, clients, &["--count", "1", "-o", "json", "--api", "Produce", "--records"]));
-    let record = &shown[0]["records"][0];
+    let record = shown.first().and_then(|request| request.pointer("/records/0")).expect("a record");
     assert_eq!((text(record, "/key/text"), text(record, "/value/text"), text(record, "/topic")), ("customer-7", "three apples", "orders"));
     let ran = tapped(running, clients, &["--count", "1", "--api", "0", "--records"]);
     assert!(ran.out.contains("orders 0 +0: \"customer-7\" = \"three apples\""), "{}", ran.out);

@@ -148,6 +148,7 @@ where
             Poll::Ready(Ok(0) | Err(_)) => Found::Lost,
             Poll::Ready(Ok(n)) => {
                 self.context.metrics.read(Side::Broker, n);
+                self.context.metrics.received(link.node_id, n);
                 Found::Bytes
             }
         }

@@ -261,7 +261,7 @@ impl Session {
     pub(super) fn finish_call<O: Observer>(&mut self, seq: u64, answer: Option<Bytes>, moment: &Moment<'_, O>) {
         let Some(call) = self.shelter.as_mut().and_then(|shelter| shelter.calls.get_mut(&seq)) else { return };
         call.is_answered = true;
-        let (api_key, frame_bytes, arrived, is_owed) = (call.api_key, call.frame.len(), call.arrived, call.is_owed);
+        let (api_key, api_version, frame_bytes, arrived, is_owed) = (call.api_key, call.api_version, call.frame.len(), call.arrived, call.is_owed);
         let end = if call.was_given_up { HoldEnd::Answered } else { HoldEnd::Resent };
         if let Some(since) = call.held_since.take() {
             self.tell_of(seq, moment, Event::HoldEnded { api_key, frame_bytes, end, nanos: moment.now.saturating_sub(since) });
@@ -275,6 +275,7 @@ impl Session {
         entry.owed.kind = Kind::Ready;
         entry.frame = Some(answer.clone());
         let (frame_bytes, broker_nanos) = (answer.len(), moment.now.saturating_sub(arrived));
+        self.note_fetched((api_key, api_version), &answer, frame_bytes, moment);
         moment.observer.response(api_key, frame_bytes, broker_nanos, 0);
         self.tap_answer(seq, &[&answer], tap::Answer { frame_bytes, broker_nanos, ..tap::Answer::default() }, moment);
     }

@@ -3,7 +3,7 @@ use crate::session::Departed;
 
 fn totals(produces: u64, fetches: u64) -> BTreeMap<Option<i32>, NodeTotals> {
     let of = |requests| Departed { requests, frame_bytes: 100 * requests };
-    BTreeMap::from([(Some(1), NodeTotals { sessions: 2, sent: Departures { kinds: [of(produces), of(fetches), of(7)] } })])
+    BTreeMap::from([(Some(1), NodeTotals { sessions: 2, sent: Departures { kinds: [of(produces), of(fetches), of(7)] }, received_bytes: 0 })])
 }
 
 #[test]
