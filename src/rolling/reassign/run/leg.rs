@@ -12,7 +12,7 @@ use crate::rolling::reassign::Assignment;
 /// Milliseconds for which preferred leaders are asked for; then the topic is done without them.
 const ELECTING_MAX: Millis = 30_000;
 
-/// Bytes that a copy lacks when its throttle is lifted: a leader holds acks=all back for a copy that had caught up at its last fetch, in the ISR or not, so a throttle that
+/// Bytes that a copy lacks when its throttle is lifted, and no more than a quarter of it: a leader holds acks=all back for a copy that had caught up at its last fetch, in the ISR or not, so a throttle that
 /// stops that one holds clients up for seconds. A follower fetches 1 MiB at once, and is looked at every second.
 const LIFTED_BELOW: u64 = 4 << 20;
 
@@ -155,15 +155,14 @@ impl Leg {
         let on = |node_id, partition| facts.sizes.get(&(node_id, self.topic.clone(), partition)).copied();
         let lacks = |shift: &Shift| {
             let whole = shift.source(is_back).iter().filter_map(|node_id| on(*node_id, shift.partition)).max()?;
-            shift
-                .adding(is_back)
-                .map(|node_id| Some(whole.saturating_sub(on(node_id, shift.partition)?)))
-                .try_fold(0, |sum: u64, one| Some(sum.saturating_add(one?)))
+            let mut lacks = shift.adding(is_back).map(|node_id| Some(whole.saturating_sub(on(node_id, shift.partition)?)));
+            let sum = lacks.try_fold(0, |sum: u64, one| Some(sum.saturating_add(one?)));
+            sum.filter(|sum| *sum <= LIFTED_BELOW.min(whole / 4))
         };
         let is_moving = |shift: &Shift| matches!(see(facts.census, &self.topic, shift, is_back), Seen::OnItsWay);
         let moving: Vec<(usize, Option<u64>)> =
             self.partitions.iter().enumerate().filter(|(_, shift)| is_moving(shift)).map(|(at, shift)| (at, lacks(shift))).collect();
-        let mut near: Vec<(u64, usize)> = moving.iter().filter_map(|(at, lack)| Some(((*lack)?, *at))).filter(|(lack, _)| *lack <= LIFTED_BELOW).collect();
+        let mut near: Vec<(u64, usize)> = moving.iter().filter_map(|(at, lack)| Some(((*lack)?, *at))).collect();
         near.sort_unstable();
         let (mut rest, mut lifted) = (rate.saturating_mul(LIFTED_SECONDS_MAX).max(LIFTED_BELOW), BTreeSet::new());
         for (lack, at) in near {
