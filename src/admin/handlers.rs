@@ -25,6 +25,9 @@ pub(super) const OPENAPI: &str = include_str!("../../config/openapi.json");
 /// A thousand names of a window's scope fit; what comes is not read further than this.
 pub(super) const BODY_BYTES_MAX: usize = 512 << 10;
 
+/// An assignment of some 80,000 partitions, at 100 bytes each and with room.
+pub(super) const ASSIGNMENT_BYTES_MAX: usize = 8 << 20;
+
 /// How long a command may take before its asker is told that it is not known how it ended: each reads or writes a file.
 pub(super) const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -111,7 +114,7 @@ impl FromRequest<AdminState> for Body {
     async fn from_request(request: Request, state: &AdminState) -> Result<Self, Response> {
         let read = Bytes::from_request(request, state).await;
         read.map(Body).map_err(|rejection| {
-            let hint = format!("send at most {BODY_BYTES_MAX} bytes, and all that content-length says");
+            let hint = format!("send at most {BODY_BYTES_MAX} bytes (with an assignment {ASSIGNMENT_BYTES_MAX}), and all that content-length says");
             refuse(rejection.status(), &format!("the body cannot be read: {}", rejection.body_text()), &hint)
         })
     }

@@ -11,7 +11,7 @@ use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter};
 use axum::{Extension, Router};
 
-use super::handlers::{self, BODY_BYTES_MAX, refuse};
+use super::handlers::{self, ASSIGNMENT_BYTES_MAX, BODY_BYTES_MAX, refuse};
 use super::{AdminState, access, brokers, clients, drain, events, history, layout, maintenance, page, reassign, rehearse, report, roll, tap, top};
 
 /// Every path. What changes something is never a GET; what is added here stands in `config/openapi.json` too.
@@ -53,7 +53,7 @@ pub(super) fn table() -> Vec<Route> {
         Route::at("/v1/roll/abort").post(roll::abort),
         Route::at("/v1/reassign").get(reassign::status),
         Route::at("/v1/reassign/layout").get(layout::layout),
-        Route::at("/v1/reassign/run").post(reassign::run),
+        Route::at("/v1/reassign/run").post(reassign::run).up_to(ASSIGNMENT_BYTES_MAX),
         Route::at("/v1/reassign/pause").post(reassign::pause),
         Route::at("/v1/reassign/resume").post(reassign::resume),
         Route::at("/v1/reassign/rollback").post(reassign::roll_back),
@@ -84,6 +84,12 @@ impl Route {
 
     fn delete<T: 'static>(self, handler: impl Handler<T, AdminState>) -> Self {
         self.with(Method::DELETE, MethodFilter::DELETE, handler)
+    }
+
+    /// Bodies may have so many bytes; without this as many as everywhere.
+    fn up_to(mut self, bytes: usize) -> Self {
+        self.answers = self.answers.layer(DefaultBodyLimit::max(bytes));
+        self
     }
 
     fn with<T: 'static>(mut self, method: Method, filter: MethodFilter, handler: impl Handler<T, AdminState>) -> Self {

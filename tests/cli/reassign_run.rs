@@ -190,15 +190,14 @@ async fn it_goes_on_after_a_crash_pauses_and_comes_back_over_another() {
     let mut scene = Scene::new().await;
     assert_eq!(scene.run(&["--yes"]).code, Some(0));
     scene.until_copying();
-    scene.running.crash();
-    scene.running.logged("a reassignment goes on");
-    scene.running.healthy("4 of 4 brokers reachable");
-
     // The first topic arrives, and the second does not begin.
     let paused = scene.tell("pause", &[]);
     assert!(paused.code == Some(0) && paused.out.contains("paused by bob (r)"), "{}{}", paused.out, paused.err);
     let again = scene.tell("pause", &[]);
     assert!(again.code == Some(3) && again.err.contains("it cannot pause"), "{}", again.err);
+    scene.running.crash();
+    scene.running.logged("a reassignment goes on");
+    scene.running.healthy("4 of 4 brokers reachable");
     let status = scene.until_state("paused");
     assert_eq!((&status["topics"][0]["step"], &status["topics"][1]["step"]), (&json!("done"), &json!("waiting")), "{status:#}");
     scene.assert_cleared();

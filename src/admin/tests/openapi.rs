@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::schema::{problems, referred};
 use super::*;
 use crate::admin::access::is_open;
-use crate::admin::handlers::{BODY_BYTES_MAX, OPENAPI};
+use crate::admin::handlers::{ASSIGNMENT_BYTES_MAX, BODY_BYTES_MAX, OPENAPI};
 use crate::admin::routes::table;
 use crate::admin::{events, tap, top};
 use crate::maintenance::api::{DrainRequest, OffRequest, OnRequest, ScheduleRequest, UndrainRequest, UnscheduleRequest};
@@ -211,6 +211,12 @@ async fn a_reassignment_is_told_as_the_document_says() {
         let refusal = running.tell("POST", &path, "{\"nonsense\": 1}").await;
         operation.hold(&document, &refusal);
         assert_eq!(refusal.0, 400, "{path}: {}", refusal.1);
+        let most = if path.ends_with("/run") { ASSIGNMENT_BYTES_MAX } else { BODY_BYTES_MAX };
+        for (bytes, code) in [(most, 400), (most + 1, 413)] {
+            let refusal = running.tell("POST", &path, &"r".repeat(bytes)).await;
+            operation.hold(&document, &refusal);
+            assert_eq!(refusal.0, code, "{path}: {}", refusal.1);
+        }
         let answer = running.tell("POST", &path, &operation.example()).await;
         operation.hold(&document, &answer);
         assert_eq!(answer.0, 200, "{path}: {}", answer.1);

@@ -11,10 +11,9 @@ use kafka_protocol::protocol::StrBytes;
 use serde_json::{Value, json};
 
 use super::prepare;
-use crate::clients::console::Console;
 use crate::cluster::{Assignment, Cluster};
 use crate::front::Front;
-use crate::release::{KAFKA_2_1_0, KAFKA_2_6_3, KAFKA_4_3_1, Release, Tool};
+use crate::release::{KAFKA_2_1_0, KAFKA_2_6_3, KAFKA_4_3_1, Release};
 use crate::selection::{Selection, admit};
 use crate::steps::{Steps, until};
 use crate::wire::Wire;
@@ -67,7 +66,6 @@ fn kafka_2_1_0_by_hand() {
     let name = "reassign-by-hand";
     let Some(_admission) = admit(name, Selection::All) else { return };
     let Some((mut steps, scene)) = Scene::begin(name, &KAFKA_2_1_0, 1) else { return };
-    let mut console = Console::new(&KAFKA_2_1_0, &scene.cluster.log_path("tools"));
     let zookeeper = scene.cluster.zookeeper().unwrap();
     steps.run("all moved, as a person is told to", || {
         scene.run("4MiB", "4MiB");
@@ -83,7 +81,7 @@ fn kafka_2_1_0_by_hand() {
                     command.split(' ').map(|word| word.replace("ZOOKEEPER", &zookeeper).replace("leeward-", &format!("{directory}/leeward-"))).collect();
                 let arguments: Vec<&str> = words[1..].iter().map(String::as_str).collect();
                 match words[0].as_str() {
-                    "kafka-reassign-partitions.sh" => drop(console.run(Tool::Reassign, &arguments, "")),
+                    "kafka-reassign-partitions.sh" => scene.cluster.run_class("kafka.admin.ReassignPartitionsCommand", &arguments),
                     "kafka-preferred-replica-election.sh" => scene.cluster.run_class("kafka.admin.PreferredReplicaLeaderElectionCommand", &arguments),
                     other => panic!("{other}"),
                 }

@@ -12,6 +12,13 @@ use crate::rolling::reassign::Assignment;
 /// Milliseconds for which preferred leaders are asked for; then the topic is done without them.
 const ELECTING_MAX: Millis = 30_000;
 
+/// Bytes that a copy lacks when its throttle is lifted, and no more than a quarter of it: a leader holds acks=all back for a copy that had caught up at its last fetch, in the ISR or not, so a throttle that
+/// stops that one holds clients up for seconds. A follower fetches 1 MiB at once, and is looked at every second.
+const LIFTED_BELOW: u64 = 4 << 20;
+
+/// What all copies lack together whose throttles are lifted, in seconds of the throttle; and in bytes at least, so that one can be.
+const LIFTED_SECONDS_MAX: u64 = 5;
+
 /// Partitions in one sentence; the rest are counted.
 const NAMED_MAX: usize = 5;
 
@@ -42,6 +49,9 @@ pub struct Shift {
     pub to: Vec<i32>,
     /// Of one replica, when the run began; 0: not told.
     pub bytes: u64,
+    /// It is nearly there, so that nothing of it is throttled any more.
+    #[serde(default)]
+    pub is_lifted: bool,
 }
 
 /// Where a topic stands.
@@ -109,6 +119,9 @@ impl Leg {
         (self.step, self.since, self.waits_for) = (step, now, None);
         self.begun = self.begun.or((step != Step::Waiting && step != Step::Done).then_some(now));
         self.ended = (step == Step::Done).then_some(now);
+        if step < Step::Moving {
+            self.partitions.iter_mut().for_each(|shift| shift.is_lifted = false);
+        }
     }
 
     /// Every broker that has a replica, or is to have one.
@@ -136,6 +149,34 @@ impl Leg {
     }
 }
 
+impl Leg {
+    /// Lifts the throttles of those copies on their way that lack least.
+    fn lift(&mut self, is_back: bool, facts: &Facts<'_>, rate: u64) {
+        let on = |node_id, partition| facts.sizes.get(&(node_id, self.topic.clone(), partition)).copied();
+        let lacks = |shift: &Shift| {
+            let whole = shift.source(is_back).iter().filter_map(|node_id| on(*node_id, shift.partition)).max()?;
+            let mut lacks = shift.adding(is_back).map(|node_id| Some(whole.saturating_sub(on(node_id, shift.partition)?)));
+            let sum = lacks.try_fold(0, |sum: u64, one| Some(sum.saturating_add(one?)));
+            sum.filter(|sum| *sum <= LIFTED_BELOW.min(whole / 4))
+        };
+        let is_moving = |shift: &Shift| matches!(see(facts.census, &self.topic, shift, is_back), Seen::OnItsWay);
+        let moving: Vec<(usize, Option<u64>)> =
+            self.partitions.iter().enumerate().filter(|(_, shift)| is_moving(shift)).map(|(at, shift)| (at, lacks(shift))).collect();
+        let mut near: Vec<(u64, usize)> = moving.iter().filter_map(|(at, lack)| Some(((*lack)?, *at))).collect();
+        near.sort_unstable();
+        let (mut rest, mut lifted) = (rate.saturating_mul(LIFTED_SECONDS_MAX).max(LIFTED_BELOW), BTreeSet::new());
+        for (lack, at) in near {
+            let Some(left) = rest.checked_sub(lack) else { break };
+            rest = left;
+            lifted.insert(at);
+        }
+        let moving: BTreeSet<usize> = moving.into_iter().map(|(at, _)| at).collect();
+        for (at, shift) in self.partitions.iter_mut().enumerate() {
+            shift.is_lifted = moving.contains(&at) && (shift.is_lifted || lifted.contains(&at));
+        }
+    }
+}
+
 impl Run {
     pub(super) fn step(&mut self, at: usize, facts: &Facts<'_>, acts: &mut Vec<Act>, now: Millis) {
         let (is_back, is_running) = (self.is_back, self.state == State::Running);
@@ -153,7 +194,9 @@ impl Run {
             match seen {
                 Seen::Astray => asked.push((shift.partition, None)),
                 Seen::OnItsWay if gives_up => asked.push((shift.partition, None)),
-                Seen::Elsewhere if is_running && leg.step == Step::Moving && may_begin => asked.push((shift.partition, Some(shift.target(is_back).to_vec()))),
+                Seen::Elsewhere if is_running && leg.step == Step::Moving && may_begin && !shift.is_lifted => {
+                    asked.push((shift.partition, Some(shift.target(is_back).to_vec())))
+                }
                 Seen::Foreign(other) => foreign = Some((shift.partition, *other)),
                 Seen::Gone | Seen::Arrived(_) | Seen::OnItsWay | Seen::Elsewhere => {}
             }
@@ -161,12 +204,13 @@ impl Run {
         let have_arrived = seen.iter().all(|(_, seen)| matches!(seen, Seen::Gone | Seen::Arrived(_)));
         let led_wrong = seen.iter().filter_map(|(shift, seen)| led_by_another(shift, seen, is_back)).collect::<Vec<_>>();
         let (of, arrived) = (seen.len(), seen.iter().filter(|(_, seen)| matches!(seen, Seen::Gone | Seen::Arrived(_))).count());
-        let topic = leg.topic.clone();
+        let (topic, rate) = (leg.topic.clone(), self.pace.rate);
         if let Some((partition, other)) = foreign.filter(|_| is_running) {
             self.state = stuck_by(&topic, partition, other);
         }
         let Some(leg) = self.topics.get_mut(at) else { return };
         if leg.step == Step::Moving {
+            leg.lift(is_back, facts, rate);
             leg.waits_for = Some(format!("{arrived} of {of} partitions have arrived, {on_their_way} on their way"));
         }
         match leg.step {
@@ -250,7 +294,7 @@ pub(super) fn topics_of(census: &Census, wanted: &Assignment) -> Result<Vec<Leg>
             return Err(wrong(format!("{topic}-{index} is to have a replica on broker {unknown}, which is not known")));
         }
         if now.replicas != *replicas {
-            let shift = Shift { partition: *index, from: now.replicas.clone(), to: replicas.clone(), bytes: 0 };
+            let shift = Shift { partition: *index, from: now.replicas.clone(), to: replicas.clone(), bytes: 0, is_lifted: false };
             topics.entry(topic).or_default().push(shift);
         }
     }

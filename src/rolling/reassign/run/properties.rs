@@ -100,7 +100,8 @@ impl World {
     fn look(&mut self, may_die: bool) {
         let (census, throttles, read_at) = (census_of(&self.copies, &self.up), self.read(), self.now);
         self.now += self.random.u64(1..1_500);
-        let facts = Facts { census: &census, read_at, throttles: &throttles, sizes: &Sizes::new(), latency: None };
+        let sizes = self.sizes();
+        let facts = Facts { census: &census, read_at, throttles: &throttles, sizes: &sizes, latency: None };
         let acts = self.run.advance(&facts, self.now);
         if may_die && self.chance(12) {
             return self.die();
@@ -112,6 +113,18 @@ impl World {
             }
             self.act(act);
         }
+    }
+
+    /// Some copies are nearly there.
+    fn sizes(&mut self) -> Sizes {
+        let mut sizes = Sizes::new();
+        for ((topic, index), copy) in &self.copies {
+            for node_id in copy.replicas.iter().chain(copy.target.iter().flatten()) {
+                let bytes = if copy.replicas.contains(node_id) { 1 << 30 } else { (1 << 30) - self.random.u64(0..10 << 20) };
+                sizes.insert((*node_id, topic.clone(), *index), bytes);
+            }
+        }
+        sizes
     }
 
     fn die(&mut self) {

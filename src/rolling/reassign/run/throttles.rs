@@ -3,6 +3,10 @@
 //! Kafka throttles a replica that is not in sync where its broker has a rate (`leader.replication.throttled.rate` and `follower.…`, set at that broker alone, and
 //! only while it runs) and the topic's list has it (`leader.replication.throttled.replicas` and `follower.…`). So of a broker that is away the rate stays until it is back,
 //! and holds nothing up, because the lists are cleared at the others.
+//!
+//! A copy that is nearly there leaves the lists before the others ([`Shift::is_lifted`]).
+//!
+//! [`Shift::is_lifted`]: super::Shift::is_lifted
 
 use std::collections::BTreeMap;
 
@@ -116,7 +120,7 @@ impl Run {
     fn throttles_of(&self, leg: &Leg) -> BTreeMap<Place, Values> {
         let is_back = self.is_back;
         let list = |replicas: Vec<String>| (!replicas.is_empty()).then(|| replicas.join(","));
-        let copied = || leg.partitions.iter().filter(|shift| shift.adding(is_back).next().is_some());
+        let copied = || leg.partitions.iter().filter(|shift| !shift.is_lifted && shift.adding(is_back).next().is_some());
         if self.is_by_hand || copied().next().is_none() {
             return BTreeMap::new();
         }
