@@ -1,6 +1,6 @@
 //! The fewest moves that even out racks, replicas and leaders.
 
-use super::even::{Budget, even_out};
+use super::even::even_out;
 use super::leaders::Leaders;
 use super::problem::Problem;
 use super::replicas::Replicas;
@@ -20,15 +20,15 @@ pub(super) struct Balanced {
 /// moved until no broker has two more than another one that could have one of them, with the fewest copies that this takes, then with topics spread over the
 /// brokers, then with the fewest bytes and the fewest preferred leaders among them. Then leaders likewise, among the replicas that there are. How: see the engine, `even.rs`.
 pub(super) fn balance(problem: &Problem, leaders_only: bool) -> Balanced {
-    let (mut budget, mut is_proven) = (Budget::default(), true);
+    let mut is_proven = true;
     let lists = if leaders_only {
         problem.partitions.iter().map(|item| item.replicas.clone()).collect()
     } else {
         let mut replicas = Replicas::new(problem);
-        is_proven &= even_out(&mut replicas, &mut budget);
+        is_proven &= even_out(&mut replicas);
         replicas.into_lists()
     };
     let mut leaders = Leaders::new(problem, &lists);
-    is_proven &= even_out(&mut leaders, &mut Budget::default());
+    is_proven &= even_out(&mut leaders);
     Balanced { lists: leaders.lists(), is_proven }
 }
