@@ -36,10 +36,10 @@ pub(super) trait Spread {
 }
 
 /// So many moves are looked at for the fewest: some seconds. What is not proven then is told as such.
-const PROOF_MAX: u64 = 300_000_000;
+const PROOF_MAX: u64 = 120_000_000;
 
 /// So many are looked at for what matters less; in a cluster of a few dozen brokers that is all there are.
-const POLISH_MAX: u64 = 50_000_000;
+const POLISH_MAX: u64 = 40_000_000;
 
 /// Work that is left.
 #[derive(Debug, Clone, Copy)]
