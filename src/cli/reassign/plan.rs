@@ -31,6 +31,8 @@ It changes nothing. Kafka places new topics on a new broker by itself; partition
 exist stay where they are until they are moved. Files have the JSON of kafka-reassign-partitions.
 Exit codes: 0 done, 1 the cluster could not be read, 3 the plan of --in cannot be carried out.";
 
+const DIRECTORIES: &str = "it names log directories, which are not looked at here: brokers choose them for what is copied, unless told otherwise";
+
 /// A file with an assignment is not read further than this: half a million partitions.
 const FILE_BYTES_MAX: u64 = 128 << 20;
 
@@ -76,7 +78,11 @@ impl PlanArgs {
         let layout: Layout = self.admin.get_at_length("/v1/reassign/layout")?.expect()?;
         let retention_ms = i64::try_from(self.retention.as_millis()).unwrap_or(i64::MAX);
         let proposal = match &given {
-            Some(assignment) => check(&layout, assignment, self.throttle, retention_ms),
+            Some((assignment, names_directories)) => {
+                let mut proposal = check(&layout, assignment, self.throttle, retention_ms);
+                proposal.notes.extend(names_directories.then(|| DIRECTORIES.to_owned()));
+                proposal
+            }
             None => {
                 let asked = Asked {
                     brokers: Some(self.brokers.iter().copied().collect()).filter(|_| !self.brokers.is_empty()),
@@ -120,7 +126,7 @@ fn throttle(text: &str) -> Result<u64, String> {
     if bytes == 0 { Err("nothing would ever be copied; say bytes a second, such as 50MiB".to_owned()) } else { Ok(bytes) }
 }
 
-fn read(file: &Path) -> Result<Assignment, Failure> {
+fn read(file: &Path) -> Result<(Assignment, bool), Failure> {
     let mut text = Vec::new();
     let read = if file == Path::new("-") {
         std::io::stdin().take(FILE_BYTES_MAX).read_to_end(&mut text)
@@ -130,7 +136,7 @@ fn read(file: &Path) -> Result<Assignment, Failure> {
     read.map_err(|error| {
         Failure::new(Exit::Usage, format!("{}: it cannot be read: {error}; name the file that kafka-reassign-partitions takes", file.display()))
     })?;
-    Assignment::from_json(&text).map_err(|error| Failure::new(Exit::Usage, format!("{}: {error}", file.display())))
+    Assignment::with_directories(&text).map_err(|error| Failure::new(Exit::Usage, format!("{}: {error}", file.display())))
 }
 
 /// A file that is there is not written over: it may be the only way back from an earlier move.

@@ -1,6 +1,6 @@
 //! The fewest moves that even out racks, replicas and leaders.
 
-use super::even::{Budget, even_out};
+use super::even::even_out;
 use super::leaders::Leaders;
 use super::problem::Problem;
 use super::replicas::Replicas;
@@ -10,8 +10,10 @@ use super::replicas::Replicas;
 pub(super) struct Balanced {
     /// In the order of the problem's partitions; the first of each is the preferred leader.
     pub(super) lists: Vec<Vec<usize>>,
-    /// No plan of fewer copies is as even, and with these copies none of fewer changes of leaders has leaders as even.
-    pub(super) is_proven: bool,
+    /// It is certain that no plan of fewer copies has replicas as even.
+    pub(super) are_copies_fewest: bool,
+    /// It is certain that, with these replicas, no plan of fewer changes of leaders has leaders as even.
+    pub(super) are_changes_fewest: bool,
 }
 
 /// Evens out racks first, then replicas, then leaders. `leaders_only`: replicas stay where they are.
@@ -20,15 +22,15 @@ pub(super) struct Balanced {
 /// moved until no broker has two more than another one that could have one of them, with the fewest copies that this takes, then with topics spread over the
 /// brokers, then with the fewest bytes and the fewest preferred leaders among them. Then leaders likewise, among the replicas that there are. How: see the engine, `even.rs`.
 pub(super) fn balance(problem: &Problem, leaders_only: bool) -> Balanced {
-    let (mut budget, mut is_proven) = (Budget::default(), true);
+    let mut are_copies_fewest = true;
     let lists = if leaders_only {
         problem.partitions.iter().map(|item| item.replicas.clone()).collect()
     } else {
         let mut replicas = Replicas::new(problem);
-        is_proven &= even_out(&mut replicas, &mut budget);
+        are_copies_fewest = even_out(&mut replicas);
         replicas.into_lists()
     };
     let mut leaders = Leaders::new(problem, &lists);
-    is_proven &= even_out(&mut leaders, &mut Budget::default());
-    Balanced { lists: leaders.lists(), is_proven }
+    let are_changes_fewest = even_out(&mut leaders);
+    Balanced { lists: leaders.lists(), are_copies_fewest, are_changes_fewest }
 }

@@ -35,18 +35,15 @@ pub(super) trait Spread {
     fn shift(&mut self, thing: usize, from: usize, to: usize) -> bool;
 }
 
-/// So many moves are looked at in all: some seconds. What is not proven then is told as such.
-const WORK_MAX: u64 = 400_000_000;
+/// So many moves are looked at for the fewest: some seconds. What is not proven then is told as such.
+const PROOF_MAX: u64 = 120_000_000;
+
+/// So many are looked at for what matters less; in a cluster of a few dozen brokers that is all there are.
+const POLISH_MAX: u64 = 40_000_000;
 
 /// Work that is left.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Budget(u64);
-
-impl Default for Budget {
-    fn default() -> Self {
-        Budget(WORK_MAX)
-    }
-}
+struct Budget(u64);
 
 impl Budget {
     fn spend(&mut self, work: u64) -> bool {
@@ -76,16 +73,16 @@ impl Cost {
 }
 
 /// Evens out. Gives whether no distribution is cheaper in the first two parts of the cost: that of the loads, and that of what moves.
-pub(super) fn even_out(spread: &mut impl Spread, budget: &mut Budget) -> bool {
+pub(super) fn even_out(spread: &mut impl Spread) -> bool {
     while let Some((from, to, thing)) = by_load(spread.loads()).into_iter().find_map(|from| spread.step(from).map(|(to, thing)| (from, to, thing))) {
         if !spread.shift(thing, from, to) {
             break;
         }
     }
-    chains(spread, budget);
-    let proven = cancel(spread, 2, budget);
-    // What matters less is made as good as the rest of the work allows.
-    cancel(spread, 5, budget);
+    let mut proof = Budget(PROOF_MAX);
+    chains(spread, &mut proof);
+    let proven = cancel(spread, 2, &mut proof);
+    cancel(spread, 5, &mut Budget(POLISH_MAX));
     proven
 }
 
@@ -104,6 +101,9 @@ fn chains(spread: &mut impl Spread, budget: &mut Budget) {
     'again: loop {
         for start in by_load(spread.loads()) {
             let Some(load) = spread.loads().get(start).copied() else { continue };
+            if spread.loads().iter().all(|there| *there > load - 2) {
+                continue;
+            }
             let mut came: Vec<Option<(usize, usize)>> = vec![None; brokers];
             let (mut queue, mut best) = (VecDeque::from([start]), None);
             while let Some(at) = queue.pop_front() {
@@ -166,8 +166,10 @@ fn cancel(spread: &mut impl Spread, parts: usize, budget: &mut Budget) -> bool {
             return false;
         }
         let edges = Edges::of(spread, parts);
-        if !edges.has_negative_cycle() {
-            return true;
+        match edges.has_negative_cycle(budget) {
+            Some(false) => return true,
+            Some(true) => {}
+            None => return false,
         }
         let Some(cycle) = edges.shortest_negative_cycle(budget) else { return false };
         let moves: Vec<_> = cycle.into_iter().filter(|(from, to, _)| *from < brokers && *to < brokers).collect();
@@ -202,10 +204,13 @@ impl Edges {
         self.rows.iter().enumerate().flat_map(|(from, row)| row.iter().enumerate().filter_map(move |(to, edge)| edge.map(|(cost, _)| (from, to, cost))))
     }
 
-    /// Bellman and Ford: distances settle after as many rounds as there are nodes, or never.
-    fn has_negative_cycle(&self) -> bool {
+    /// Bellman and Ford: distances settle after as many rounds as there are nodes, or never. `None`: it was not found out.
+    fn has_negative_cycle(&self, budget: &mut Budget) -> Option<bool> {
         let mut distance = vec![Cost::default(); self.nodes];
         for _ in 0..=self.nodes {
+            if !budget.spend((self.nodes * self.nodes) as u64) {
+                return None;
+            }
             let mut settled = true;
             for (from, to, cost) in self.each() {
                 let through = distance.get(from).copied().unwrap_or_default() + cost;
@@ -215,10 +220,10 @@ impl Edges {
                 }
             }
             if settled {
-                return false;
+                return Some(false);
             }
         }
-        true
+        Some(true)
     }
 
     /// A negative cycle of the fewest moves: walks of one move, of at most two, of at most three, until one comes back cheaper than it went.
@@ -228,7 +233,7 @@ impl Edges {
         // By number of moves, by start, by end: where the walk was before its last move; none: the shorter walk is as good.
         let mut layers: Vec<Vec<Vec<Option<usize>>>> = Vec::new();
         for _ in 1..nodes {
-            if !budget.spend((nodes * nodes * nodes) as u64 / 4) {
+            if !budget.spend((nodes * nodes * nodes) as u64) {
                 return None;
             }
             let mut longer = walks.clone();

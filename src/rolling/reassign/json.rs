@@ -35,8 +35,6 @@ pub enum JsonError {
     NoNodeId(String, i32),
     #[error("{0} has broker {1} twice among its replicas")]
     SameBroker(String, i32),
-    #[error("{0} names the log directory {1}: Leeward moves replicas between brokers and leaves directories to them; put \"any\" there")]
-    LogDirectory(String, String),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -59,20 +57,28 @@ struct Entry<'a> {
 
 impl Assignment {
     /// Reads the JSON of `kafka-reassign-partitions`, or all that its `--generate` printed: then what it proposes.
+    ///
+    /// Log directories are passed over: they are left to the brokers. The assignment of now has them, as `--generate` and `--execute` print it.
     pub fn from_json(text: &[u8]) -> Result<Self, JsonError> {
+        Self::with_directories(text).map(|(assignment, _)| assignment)
+    }
+
+    /// As [`Assignment::from_json`], and whether the text names log directories.
+    pub fn with_directories(text: &[u8]) -> Result<(Self, bool), JsonError> {
         let document: Document<'_> = serde_json::from_slice(proposed(text))?;
         if document.version != VERSION {
             return Err(JsonError::Version(document.version));
         }
-        let mut assignment = BTreeMap::new();
+        let (mut assignment, mut names_directories) = (BTreeMap::new(), false);
         for entry in document.partitions {
             let name = format!("{}-{}", entry.topic, entry.partition);
             check(&name, &entry)?;
+            names_directories |= entry.log_dirs.iter().flatten().any(|directory| *directory != ANY_DIRECTORY);
             if assignment.insert((Arc::from(&*entry.topic), entry.partition), entry.replicas).is_some() {
                 return Err(JsonError::Twice(name));
             }
         }
-        Ok(Assignment(assignment))
+        Ok((Assignment(assignment), names_directories))
     }
 
     /// Kafka's format, in one line, as `--reassignment-json-file` takes it.
@@ -102,8 +108,7 @@ fn check(name: &str, entry: &Entry<'_>) -> Result<(), JsonError> {
             return Err(JsonError::SameBroker(name.to_owned(), *node_id));
         }
     }
-    let named = entry.log_dirs.iter().flatten().find(|directory| **directory != ANY_DIRECTORY);
-    named.map_or(Ok(()), |directory| Err(JsonError::LogDirectory(name.to_owned(), directory.to_string())))
+    Ok(())
 }
 
 /// What stands behind the line of `--generate`, or all of it.

@@ -71,7 +71,7 @@ pub fn plan(layout: &Layout, asked: &Asked) -> Result<Proposal, PlanError> {
     let named = |list: &[usize]| list.iter().filter_map(|broker| table.node_ids.get(*broker).copied()).collect();
     let after = table.names.iter().cloned().zip(balanced.lists.iter().map(|list| named(list))).collect();
     let mut proposal = Proposal::of(layout, &Assignment(after), |topic| asked.selects(topic), asked.throttle, asked.retention_ms);
-    proposal.is_fewest = Some(balanced.is_proven);
+    proposal.is_fewest = Some(balanced.are_copies_fewest);
     proposal.notes.extend(notes(layout, asked, table.reassigning));
     Ok(proposal)
 }

@@ -40,6 +40,15 @@ fn of_what_generate_prints_the_proposal_is_read() {
 }
 
 #[test]
+fn directories_are_left_to_the_brokers() {
+    let text = |directory: &str| format!(r#"{{"version":1,"partitions":[{{"topic":"t","partition":0,"replicas":[1],"log_dirs":["{directory}"]}}]}}"#);
+    for (directory, is_named) in [("any", false), ("/data", true)] {
+        let read = Assignment::with_directories(text(directory).as_bytes()).unwrap();
+        assert_eq!(read, (assignment(&[("t", 0, &[1])]), is_named));
+    }
+}
+
+#[test]
 fn what_is_no_assignment_is_told_in_a_sentence() {
     let one = |entry: &str| format!(r#"{{"version":1,"partitions":[{entry}]}}"#);
     for (text, expected) in [
@@ -52,7 +61,6 @@ fn what_is_no_assignment_is_told_in_a_sentence() {
         (one(r#"{"topic":"t","partition":0,"replicas":[]}"#), "t-0 has no replicas"),
         (one(r#"{"topic":"t","partition":0,"replicas":[1,-5]}"#), "t-0 has broker -5"),
         (one(r#"{"topic":"t","partition":0,"replicas":[1,2,1]}"#), "t-0 has broker 1 twice"),
-        (one(r#"{"topic":"t","partition":0,"replicas":[1],"log_dirs":["/data"]}"#), "t-0 names the log directory /data"),
         (one(r#"{"topic":"t","partition":0,"replicas":[1]},{"topic":"t","partition":0,"replicas":[2]}"#), "t-0 stands in it twice"),
     ] {
         let error = Assignment::from_json(text.as_bytes()).unwrap_err().to_string();

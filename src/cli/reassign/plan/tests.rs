@@ -29,8 +29,8 @@ looked at   12 partitions with 24 replicas
 fewest      nothing that is as even takes fewer copies
 time        6m10s one topic after the other, 6m9s all at once, at 50.0MiB a second for each broker;
             what is written meanwhile comes on top
-retention   with retention.ms=86400000 (24h) set first on 2 topics that keep longer: up to 18.0GiB
-            less to copy, about 15.4GiB if these were written evenly
+retention   with retention.ms=86400000 (24h) set first where topics keep longer (2 topics): up to
+            18.0GiB less to copy, about 15.4GiB if these were written evenly
 
 NODE  RACK  STATE    REPLICAS  THEN  LEADERS  THEN  TO COPY
 1     a     serving  8         6     4        3     0B

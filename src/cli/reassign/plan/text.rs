@@ -21,7 +21,7 @@ const BULLET: &str = "  - ";
 pub(super) fn text(proposal: &Proposal, is_own: bool, paint: Paint) -> String {
     let looked = format!("{} with {}", count(proposal.partitions, "partition"), count(proposal.replicas, "replica"));
     let mut parts = vec![indented("plan        ", &summary(proposal)), format!("looked at   {looked}")];
-    if let Some(is_fewest) = proposal.is_fewest.filter(|_| !proposal.moves.is_empty()) {
+    if let Some(is_fewest) = proposal.is_fewest.filter(|_| proposal.copies > 0) {
         let told = if is_fewest { "nothing that is as even takes fewer copies" } else { "whether fewer copies would do was not found out in the time for it" };
         parts.push(indented("fewest      ", told));
     }
@@ -86,10 +86,12 @@ fn retention(proposal: &Proposal) -> Option<String> {
     let kept = show_duration(Duration::from_millis(u64::try_from(shorter.retention_ms).unwrap_or(0)));
     let evenly =
         if shorter.topics > shorter.unlimited { format!(", about {} if these were written evenly", size(shorter.bytes_about as f64)) } else { String::new() };
-    let forever =
-        if shorter.unlimited > 0 { format!("; {} of them keep for ever, and how old theirs is is not known", shorter.unlimited) } else { String::new() };
+    let forever = match shorter.unlimited {
+        0 => String::new(),
+        unlimited => format!("; {unlimited} of these without a limit, so that the age of what is there is not known"),
+    };
     Some(format!(
-        "with retention.ms={} ({kept}) set first on {} that keep longer: up to {} less to copy{evenly}{forever}",
+        "with retention.ms={} ({kept}) set first where topics keep longer ({}): up to {} less to copy{evenly}{forever}",
         shorter.retention_ms,
         count(shorter.topics, "topic"),
         size(shorter.bytes_at_most as f64)
