@@ -1,10 +1,17 @@
 //! librdkafka: every compression and acks, an idempotent and a transactional producer, a group.
 
+use std::time::Duration;
+
+use serde_json::Value;
+
 use super::Scene;
 use super::by_java::{await_records, committed};
 use crate::clients::{COMPRESSIONS, librdkafka};
 use crate::records::{Shape, assert_same, make};
-use crate::steps::Steps;
+use crate::steps::{Steps, say, until};
+
+/// A topic that is new is read with all the others every ten seconds.
+const TOLD_LIMIT: Duration = Duration::from_secs(60);
 
 pub(super) fn steps(steps: &mut Steps, scene: &mut Scene) {
     for (number, compression) in COMPRESSIONS.into_iter().enumerate() {
@@ -17,6 +24,7 @@ pub(super) fn steps(steps: &mut Steps, scene: &mut Scene) {
     }
     steps.run("librdkafka: an idempotent producer and a group", || idempotent_and_group(scene));
     steps.run("librdkafka: transactions, with aborted ones", || transactions(scene));
+    steps.run("librdkafka: what it sends and gets is told by leeward tap", || tapped(scene));
     if scene.release.consumer_protocol() {
         steps.run("librdkafka: a group with the consumer protocol", || consumer_protocol(scene));
     }
@@ -54,6 +62,36 @@ fn transactions(scene: &mut Scene) {
     assert_same("read by librdkafka", &expected, &librdkafka::read(&bootstrap, topic, 3, expected.len(), &[("isolation.level", "read_committed")]));
     await_records(scene, topic, expected.len());
     assert_same("read by Java", &expected, &scene.java.read_committed(topic));
+}
+
+/// With the versions that it and these brokers agree on: names are told also where topics go by their ids.
+fn tapped(scene: &mut Scene) {
+    let topic = "rdkafka-tapped";
+    scene.create(topic, 1);
+    let output = scene.cluster.log_path("tap.jsonl");
+    let Some(mut tap) = scene.front.begin(&["tap", "-o", "json", "--topic", topic], &output) else { return };
+    let records = make(25, 5, 1, Shape::Everything);
+    let mut written = 0;
+    // Again and again: the listener, and a topic's name behind its id, are there after a moment.
+    until("a Produce and a Fetch are told", TOLD_LIMIT, || {
+        librdkafka::produce(scene.front.bootstrap(), topic, &records, &[("acks", "1"), ("compression.type", "lz4")]);
+        written += records.len();
+        assert_eq!(librdkafka::read(scene.front.bootstrap(), topic, 1, written, &[]).len(), written);
+        assert_eq!(tap.exited(), None);
+        let told = std::fs::read_to_string(&output).map_err(|error| error.to_string())?;
+        let requests = || told.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).map(|mut line| line["request"].take());
+        let with_records = |topics: &Value| topics[0]["name"] == topic && topics[0]["partitions"][0]["records"].as_u64() > Some(0);
+        let produced = requests().find(|request| request["api"] == "Produce" && with_records(&request["topics"]));
+        let fetched = requests().find(|request| request["api"] == "Fetch" && with_records(&request["answered"]));
+        match (produced, fetched) {
+            (Some(produced), Some(fetched)) => {
+                assert!(produced["client_id"] == "rdkafka" && produced["acks"] == 1 && produced["errors"].is_null(), "{produced}");
+                say("tap", &format!("Produce v{}, Fetch v{}: {fetched}", produced["api_version"], fetched["api_version"]));
+                Ok(())
+            }
+            (produced, fetched) => Err(format!("Produce: {}, Fetch: {}", produced.is_some(), fetched.is_some())),
+        }
+    });
 }
 
 fn consumer_protocol(scene: &mut Scene) {
