@@ -118,7 +118,7 @@ impl Report {
             println!("  {:<9}{}", contender.name(), columns.iter().map(cell).collect::<String>());
         }
         let (metric, aim) = figures.scenario.aim();
-        for contender in [Contender::Leeward, Contender::Window] {
+        for contender in [Contender::Leeward, Contender::Window, Contender::Tapped] {
             let Some([min, median, max]) = self.peer.and_then(|peer| figures.ratio(contender, peer, metric)) else { continue };
             let aim = match (self.peer, contender) {
                 (Some(Contender::Haproxy), _) => aim,
@@ -147,7 +147,17 @@ impl Report {
 
 impl Figures {
     fn contenders(&self) -> Vec<Contender> {
-        let known = [Contender::Leeward, Contender::Window, Contender::Plain, Contender::Baseline, Contender::Haproxy, Contender::Relay, Contender::Direct];
+        let known = [
+            Contender::Leeward,
+            Contender::Window,
+            Contender::Tapped,
+            Contender::Untapped,
+            Contender::Plain,
+            Contender::Baseline,
+            Contender::Haproxy,
+            Contender::Relay,
+            Contender::Direct,
+        ];
         known.into_iter().filter(|contender| self.samples.iter().any(|(c, ..)| c == contender)).collect()
     }
 
