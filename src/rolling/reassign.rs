@@ -17,8 +17,6 @@ pub mod throttle;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
-mod scale;
-#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;

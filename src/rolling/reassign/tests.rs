@@ -1,3 +1,5 @@
+mod scale;
+
 use super::*;
 use crate::rolling::census::Partition;
 

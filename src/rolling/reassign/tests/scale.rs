@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use super::*;
+use super::super::*;
 use crate::config::HostPort;
 use crate::rolling::census::{Broker, Partition};
 
@@ -47,7 +47,7 @@ fn spread(proposal: &Proposal, of: impl Fn(&Share) -> usize) -> (usize, usize) {
     (*all.iter().min().unwrap(), *all.iter().max().unwrap())
 }
 
-/// Not a test of time: it prints what was measured. `cargo test --release --lib reassign::scale -- --ignored --nocapture`
+/// Not a test of time: it prints what was measured. `cargo test --release --lib reassign::tests::scale -- --ignored --nocapture`
 #[test]
 #[ignore = "it takes seconds, and many in a debug build"]
 fn two_hundred_brokers_and_fifty_thousand_partitions() {
