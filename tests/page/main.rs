@@ -207,6 +207,48 @@ async fn the_page_shows_what_is_and_does_what_the_keyboard_says() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reassignment_is_shown_and_paused_and_goes_on() {
+    let Some(chromium) = browser::present().filter(|_| std::env::var("LEEWARD_PAGE").as_deref() != Ok("off")) else { return };
+    let sandbox = Sandbox::start(SandboxConfig::default()).await.unwrap();
+    sandbox.create_topic("orders", 1, 3, 2).await.unwrap();
+    let producer: FutureProducer = ClientConfig::new().set("bootstrap.servers", sandbox.bootstrap()).create().unwrap();
+    // Some seconds at the throttle below.
+    for _ in 0..20 {
+        producer.send(FutureRecord::<(), _>::to("orders").payload(&[0; 100_000][..]), Duration::from_secs(30)).await.unwrap();
+    }
+    assert_eq!(sandbox.add_broker().await.unwrap(), 4);
+    let replicas = sandbox.state().partitions.iter().find(|now| now.topic == "orders").unwrap().replicas.clone();
+    let plan = json!({"version": 1, "partitions": [{"topic": "orders", "partition": 0, "replicas": [replicas[0], replicas[1], 4]}]});
+    let running = Running::start(&sandbox);
+    let mut browser = Browser::start(chromium);
+    browser.screen(1280, 900, "light");
+    browser.open(&format!("http://{}/", running.admin));
+    browser.until("document.querySelector('#ask-token')?.open");
+    browser.type_in(WRITER);
+    browser.press("Enter");
+    browser.until(&tile(4, "serving"));
+    assert_eq!(browser.look("document.querySelector('#reassign').hidden"), json!(true));
+
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(plan.to_string().as_bytes()).unwrap();
+    let file = file.path().to_str().unwrap();
+    running.tell(&["reassign", "run", "--in", file, "--reason", "a fourth broker", "--throttle-min", "100KiB", "--throttle-max", "100KiB", "--yes"]);
+    browser.until("document.querySelector('#reassign-state').textContent === 'running'");
+    browser.until("document.querySelector('#reassign-legs').textContent.includes('orders')");
+    looks_right(&mut browser, "reassign");
+    command(&mut browser, "Pause the reassignment…", "lunch", "Enter");
+    browser.until("document.querySelector('#reassign-state').textContent === 'paused'");
+    // The focus is on the button that took the other's place.
+    browser.until("document.activeElement.id === 'reassign-resume'");
+    command(&mut browser, "Go on with the reassignment…", "lunch is over", "Enter");
+    browser.until("document.querySelector('#reassign-state').textContent === 'done'");
+    let replicas = sandbox.state().partitions.iter().find(|now| now.topic == "orders").unwrap().replicas.clone();
+    assert!(replicas.contains(&4), "{replicas:?}");
+    assert_eq!(browser.complaints, Vec::<String>::new());
+    sandbox.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_may_only_look_is_told_so() {
     let Some(chromium) = browser::present().filter(|_| std::env::var("LEEWARD_PAGE").as_deref() != Ok("off")) else { return };
     let sandbox = Sandbox::start(SandboxConfig::default()).await.unwrap();

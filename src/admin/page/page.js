@@ -323,10 +323,19 @@ function drainOrBack(node, does) {
   };
 }
 
-// Where the focus goes when what had it may be gone: the roll's two buttons take each other's place.
+// Where the focus goes when what had it may be gone: a button to pause and one to go on take each other's place.
 function standIn(element) {
   const isThere = (it) => it?.isConnected && it !== document.body && !it.hidden && it.checkVisibility();
-  return [element, byId("roll-resume"), byId("roll-pause")].slice(0, element?.id?.startsWith("roll-") ? 3 : 1).find(isThere) ?? byId("brokers");
+  const of = /^(roll|reassign)-/.exec(element?.id ?? "")?.[1];
+  return [element, ...(of ? [byId(`${of}-resume`), byId(`${of}-pause`)] : [])].find(isThere) ?? byId("brokers");
+}
+
+function pauses(of, state) {
+  const [pause, resume] = [byId(`${of}-pause`), byId(`${of}-resume`)];
+  const hadFocus = [pause, resume].find((button) => button === document.activeElement);
+  pause.hidden = state !== "running";
+  resume.hidden = !["paused", "stuck"].includes(state);
+  if (hadFocus?.hidden) standIn(hadFocus).focus();
 }
 
 const ROLL_TONES = { running: "good", paused: "warn", stuck: "bad", ending: "warn", aborted: "bad", done: "good" };
@@ -342,11 +351,7 @@ function roll(now) {
   const problem = [now.problem, now.hint, ...now.left].filter(Boolean).join(" · ");
   byId("roll-problem").hidden = !problem;
   put(byId("roll-problem"), problem);
-  const [pause, resume] = [byId("roll-pause"), byId("roll-resume")];
-  const hadFocus = [pause, resume].find((button) => button === document.activeElement);
-  pause.hidden = now.state !== "running";
-  resume.hidden = !["paused", "stuck"].includes(now.state);
-  if (hadFocus?.hidden) standIn(hadFocus).focus();
+  pauses("roll", now.state);
   keyed(byId("roll-legs"), now.brokers, (leg) => leg.broker, () => {
     const row = make("li");
     row.append(make("strong"), make("span", "pill"), make("span", "grow quiet"));
@@ -356,6 +361,35 @@ function roll(now) {
     put(row.children[1], leg.step.replaceAll("_", " "));
     tone(row.children[1], leg.ended ? "good" : leg.begun ? "warn" : "wait");
     put(row.children[2], leg.took_seconds != null ? `took ${lasting(leg.took_seconds)}` : [leg.waits_for, leg.seconds_in_step != null && `for ${lasting(leg.seconds_in_step)}`].filter(Boolean).join(", "));
+  });
+}
+
+const REASSIGN_TONES = { running: "good", paused: "warn", stuck: "bad", "rolling back": "warn", "rolled back": "good", done: "good" };
+
+function reassign(now) {
+  byId("reassign").hidden = !now;
+  if (!now) return;
+  tone(byId("reassign-state"), REASSIGN_TONES[now.state]);
+  put(byId("reassign-state"), now.state);
+  const left = now.seconds_left ? `, about ${lasting(now.seconds_left)} left` : "";
+  put(byId("reassign-sentence"), `${now.id}: ${now.sentence}${left} (${now.reason}, by ${now.author})`);
+  byId("reassign-progress").value = now.fraction;
+  const p99 = now.produce_p99_ms == null ? "" : `; 99 of 100 Produce requests within ${latency(now.produce_p99_ms / 1e3)}${now.produce_p99_before_ms == null ? "" : `, before ${latency(now.produce_p99_before_ms / 1e3)}`}`;
+  put(byId("reassign-speed"), now.ended ? `took ${lasting(now.seconds)}` : `${bytes(now.copied_bytes)} of ${bytes(now.bytes)} copied, at most ${bytes(now.throttle)}/s for each broker${p99}`);
+  const problem = [now.problem, now.hint].filter(Boolean).join(" · ");
+  byId("reassign-problem").hidden = !problem;
+  put(byId("reassign-problem"), problem);
+  pauses("reassign", now.state);
+  const goesOn = now.topics.filter((leg) => leg.begun && !leg.ended);
+  keyed(byId("reassign-legs"), goesOn.slice(0, 20), (leg) => leg.topic, () => {
+    const row = make("li");
+    row.append(make("strong"), make("span", "pill"), make("span", "grow quiet"));
+    return row;
+  }, (row, leg) => {
+    put(row.children[0], leg.topic);
+    put(row.children[1], leg.step.replaceAll("_", " "));
+    tone(row.children[1], "warn");
+    put(row.children[2], [plural(leg.partitions, "partition", "partitions"), `${bytes(leg.copied_bytes)} of ${bytes(leg.bytes)}`, leg.waits_for].filter(Boolean).join(", "));
   });
 }
 
@@ -433,10 +467,11 @@ function news(text) {
 
 async function slow() {
   if (!latest || document.hidden) return;
-  const [report, preflight, audit] = await Promise.allSettled([ask("/v1/report?episode=last"), ask("/v1/maintenance/preflight"), ask("/v1/audit?last=20")]);
+  const [report, preflight, audit, moves] = await Promise.allSettled([ask("/v1/report?episode=last"), ask("/v1/maintenance/preflight"), ask("/v1/audit?last=20"), ask("/v1/reassign")]);
   if (preflight.status === "fulfilled") findings(byId("findings"), preflight.value.findings);
   harmed(report.status === "fulfilled" ? report.value : null);
   if (audit.status === "fulfilled") trail(audit.value.entries);
+  if (moves.status === "fulfilled") reassign(moves.value.reassignment);
 }
 
 const LEVELS = { ok: "good", note: "wait", unknown: "warn", danger: "bad" };
@@ -543,6 +578,13 @@ byId("roll-pause").addEventListener("click", () => confirm({
 }));
 byId("roll-resume").addEventListener("click", () => confirm({
   title: "Go on with the roll?", what: "It goes on where it stopped, and looks at the cluster first.", yes: "Go on", path: "/v1/roll/resume", done: "the roll goes on",
+}));
+
+byId("reassign-pause").addEventListener("click", () => confirm({
+  title: "Pause the reassignment?", what: "Copies that are on their way come to their end; nothing more begins.", yes: "Pause it", path: "/v1/reassign/pause", done: "the reassignment is paused",
+}));
+byId("reassign-resume").addEventListener("click", () => confirm({
+  title: "Go on with the reassignment?", what: "It goes on where it stopped, and looks at the cluster first.", yes: "Go on", path: "/v1/reassign/resume", done: "the reassignment goes on",
 }));
 
 setInterval(slow, SLOW_EVERY);
