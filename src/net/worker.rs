@@ -1,5 +1,7 @@
 //! A thread that carries sessions, with an event loop of its own.
 
+mod serving;
+
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
@@ -11,23 +13,21 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
 use slab::Slab;
-use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::LocalSet;
 
 use super::census::{Census, Place, Seen};
-use super::dial::dial;
-use super::driver::{Dialing, Driver};
-use super::listeners::{Endpoint, Permit};
+use super::listeners::Endpoint;
 use super::pool::Pool;
 use crate::clients::Table;
 use crate::cluster::{Leaders, TopicKey, View};
 use crate::config::{HostPort, Limits};
 use crate::guard::Policy;
 use crate::protocol::patch::NodeAddress;
-use crate::session::{About, Close, CloseCause, SessionLimits, Waiting};
+use crate::session::{About, CloseCause, SessionLimits};
 use crate::telemetry::WorkerMetrics;
-use crate::telemetry::events::{DialFailed, SessionClosed};
+pub(super) use serving::Accepted;
+use serving::{Served, serve};
 
 /// Nodes that a response named and the picture does not have so; control takes them in.
 pub struct Learn {
@@ -79,14 +79,6 @@ impl WorkerLimits {
             connect_timeout,
         }
     }
-}
-
-/// A client on its way to its thread.
-pub(super) struct Accepted {
-    pub(super) stream: std::net::TcpStream,
-    pub(super) peer: SocketAddr,
-    pub(super) endpoint: Endpoint,
-    pub(super) permit: Permit,
 }
 
 enum Command {
@@ -487,81 +479,4 @@ async fn run(context: Rc<WorkerContext>, mut inbox: mpsc::UnboundedReceiver<Comm
             }
         }
     }
-}
-
-/// A client that has a seat.
-struct Served {
-    context: Rc<WorkerContext>,
-    key: usize,
-    driver: Driver<TcpStream, TcpStream>,
-    permit: Permit,
-    count: SessionCount,
-}
-
-impl Served {
-    fn new(context: &Rc<WorkerContext>, accepted: Accepted, count: SessionCount) -> Option<Self> {
-        let Accepted { stream, peer, endpoint, permit } = accepted;
-        context.metrics.session_opened();
-        let client = match TcpStream::from_std(stream) {
-            Ok(client) => client,
-            Err(error) => {
-                context.metrics.session_closed(CloseCause::ClientReset);
-                tracing::debug!(%peer, %error, "the accepted socket could not be used");
-                return None;
-            }
-        };
-        let key = context.sessions.borrow_mut().insert(Seat::new(peer, endpoint.node_id()));
-        let driver = Driver::new(Rc::clone(context), endpoint, client, dial_home);
-        Some(Served { context: Rc::clone(context), key, driver, permit, count })
-    }
-}
-
-/// One client to its end.
-#[expect(clippy::manual_async_fn, reason = "the arguments of an async fn have their room twice")]
-fn serve(mut served: Served) -> impl Future<Output = ()> {
-    async move {
-        let close = std::future::poll_fn(|cx| {
-            let Served { context, key, driver, .. } = &mut served;
-            let polled = driver.poll(cx);
-            if let Some(seat) = context.sessions.borrow_mut().get_mut(*key) {
-                // A task's waker stays good for the task's life.
-                seat.waker.get_or_insert_with(|| cx.waker().clone());
-                driver.tell_tapped(seat.peer, polled.is_ready());
-                let session = driver.session();
-                seat.awaits_offer = session.waiting() == Some(Waiting::Offer);
-                seat.is_sheltering = session.is_sheltering();
-                seat.home = driver.home_node();
-                seat.seen.is(session.tally(), driver.client_bytes());
-                if seat.about_changes != session.about_changes() {
-                    (seat.about_changes, seat.about) = (session.about_changes(), session.about());
-                }
-            }
-            polled
-        })
-        .await;
-        // In a box, so that the task of a session that goes on has no room for its end.
-        Box::pin(end(served, close)).await;
-    }
-}
-
-async fn end(served: Served, close: Close) {
-    let Served { context, key, driver, permit, count } = served;
-    let seat = context.sessions.borrow_mut().remove(key);
-    let (peer, node_id) = (seat.peer, seat.node_id);
-    context.farewell(seat);
-    let ended = SessionClosed { peer, node_id, cause: close.cause, detail: &close.detail, requests: driver.session().requests(), lasted: driver.lasted() };
-    ended.emit(&context.metrics);
-    driver.finish(close.cause).await;
-    drop(permit);
-    count.one_ended();
-}
-
-fn dial_home(context: &Rc<WorkerContext>, endpoint: Endpoint) -> Dialing<TcpStream> {
-    let (homes, connect_timeout) = (context.homes(endpoint), context.limits.borrow().connect_timeout);
-    let context = Rc::clone(context);
-    Box::pin(async move {
-        let failed = |address: &HostPort, error: &io::Error| DialFailed { address, node_id: endpoint.node_id(), error }.emit(&context.metrics);
-        let (stream, address) = dial(homes, connect_timeout, failed).await?;
-        Ok((stream, context.node_at(endpoint, &address)))
-    })
 }
