@@ -1,5 +1,6 @@
 //! `/v1/clients`: who talks to the cluster, and whom a release would break; what `leeward clients` shows.
 
+mod merged;
 mod view;
 
 use axum::Json;

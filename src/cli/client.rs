@@ -72,6 +72,11 @@ pub(super) struct Answer {
 }
 
 impl AdminAddress {
+    /// Another one, which takes the same token.
+    pub(super) fn at(&self, address: HostPort) -> Self {
+        AdminAddress { address, token_file: self.token_file.clone() }
+    }
+
     pub(super) fn get(&self, path: &str) -> Result<Answer, Failure> {
         self.answer(path, self.with_token(agent().get(self.url(path)))?.call())
     }

@@ -16,6 +16,7 @@ use super::output::Output;
 use super::{Exit, Failure, Format, Outcome};
 use crate::admin::clients::{Client, Clients};
 use crate::clients::Verdict;
+use crate::config::HostPort;
 use crate::releases::Version;
 
 const EXAMPLES: &str = "\
@@ -24,6 +25,7 @@ Examples:
   leeward clients --connections --sort idle
   leeward clients --software librdkafka --watch
   leeward clients --incompatible-with 4.0      exit code 3 when anybody would break
+  leeward clients --admin 127.0.0.1:19000 --and 127.0.0.1:29000     of both Leewards
   leeward clients -o json | jq '.clients[] | select(.acks == [\"0\"])'
 
 It is about the last 35 days, over restarts of Leeward. A software with ~ is inferred, not said.";
@@ -36,6 +38,9 @@ const INTERVAL: Duration = Duration::from_secs(2);
 pub(super) struct ClientsArgs {
     #[command(flatten)]
     admin: AdminAddress,
+    /// Admin endpoint of another Leeward in front of the same cluster, whose clients are shown with these; may be said several times
+    #[arg(long, value_name = "HOST:PORT")]
+    and: Vec<HostPort>,
     /// Whom brokers of this release would break, why, and what to do about it: 2.1 to 4.4, or with a patch, as 4.0.1
     #[arg(long, value_name = "RELEASE", conflicts_with_all = ["watch", "connections"])]
     incompatible_with: Option<Version>,
@@ -105,7 +110,12 @@ impl ClientsArgs {
             Some(release) => format!("/v1/clients?incompatible_with={release}"),
             None => "/v1/clients".to_owned(),
         };
-        self.admin.get(&path)?.expect()
+        let mut all: Clients = self.admin.get(&path)?.expect()?;
+        // Who is not there is an error: nobody can say that no client of its would break.
+        for other in &self.and {
+            all = all.and(self.admin.at(other.clone()).get(&path)?.expect()?);
+        }
+        Ok(all)
     }
 
     fn text(&self, clients: &Clients, output: &Output) -> String {

@@ -78,6 +78,20 @@ async fn clients_are_shown_judged_and_remembered() {
     assert_eq!(running.tell(&["clients", "--incompatible-with", "3.9"]).code, Some(0));
     assert_eq!(running.tell(&["clients", "--incompatible-with", "5.0"]).code, Some(2));
 
+    // Another Leeward in front of the same cluster has clients of its own.
+    let other = Running::start(&sandbox.bootstrap());
+    other.healthy("3 of 3 brokers reachable");
+    let mut elsewhere = TcpStream::connect(other.bootstrap()).expect("connected");
+    request(&mut elsewhere, "elsewhere", (LIST_OFFSETS, 2), &OF_NO_TOPIC_V2);
+    request(&mut elsewhere, "elsewhere", (LIST_OFFSETS, 2), &OF_NO_TOPIC_V2);
+    let both = running.json(&["clients", "--sort", "id", "--and", &other.admin]);
+    let ids: Vec<_> = both["clients"].as_array().expect("rows").iter().map(|row| row["client_id"].as_str().expect("a text")).collect();
+    assert_eq!(ids, ["elsewhere", "old \u{1b}[31mapp", "orders"]);
+    let ran = other.tell(&["clients", "--incompatible-with", "4.0", "--and", &running.admin]);
+    assert!(ran.code == Some(3) && ran.out.contains("1 would break with Kafka 4.0, 0 cannot be told, 2 fine"), "{}{}", ran.out, ran.err);
+    let ran = running.tell(&["clients", "--incompatible-with", "4.0", "--and", "127.0.0.1:1"]);
+    assert!(ran.code == Some(1) && ran.err.contains("no Leeward answers on 127.0.0.1:1"), "{}", ran.err);
+
     // Written at the end, and read again: who would break is known before they come back.
     drop(new);
     running.signal("TERM");

@@ -1,0 +1,197 @@
+//! The clients of several Leewards in front of one cluster, as if they had come to one.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use super::{ApiUse, Batches, Client, Clients, Judged, Reason};
+
+/// Client id, and the software's name and version.
+type Key = (String, Option<(String, Option<String>)>);
+
+/// Addresses, principals and groups of one client that are kept, as one Leeward does.
+const NAMES_MAX: usize = 8;
+
+impl Clients {
+    /// Rows of the same client id and software become one: counts and rates are added, first and last moments and the worst verdict hold.
+    pub fn and(mut self, other: Clients) -> Clients {
+        let mut all: BTreeMap<Key, Client> = BTreeMap::new();
+        for client in self.clients.drain(..).chain(other.clients) {
+            let software = client.software.as_ref().map(|software| (software.name.clone(), software.version.clone()));
+            match all.entry((client.client_id.clone(), software)) {
+                Entry::Vacant(place) => drop(place.insert(client)),
+                Entry::Occupied(mut place) => place.get_mut().add(client),
+            }
+        }
+        self.connections.extend(other.connections);
+        Clients {
+            at: self.at.max(other.at),
+            since: self.since.min(other.since),
+            problem: match (self.problem, other.problem) {
+                (Some(one), Some(another)) if one != another => Some(format!("{one}; {another}")),
+                (one, another) => one.or(another),
+            },
+            incompatible_with: self.incompatible_with.or(other.incompatible_with),
+            clients: all.into_values().collect(),
+            connections: self.connections,
+        }
+    }
+}
+
+impl Client {
+    fn add(&mut self, other: Client) {
+        self.connections += other.connections;
+        self.sessions += other.sessions;
+        for (names, more) in [(&mut self.addresses, other.addresses), (&mut self.principals, other.principals), (&mut self.groups, other.groups)] {
+            union(names, more);
+            names.truncate(NAMES_MAX);
+        }
+        for (names, more) in [(&mut self.acks, other.acks), (&mut self.compression, other.compression), (&mut self.message_formats, other.message_formats)] {
+            union(names, more);
+        }
+        for (api, used) in other.api_versions {
+            let known = self.api_versions.entry(api).or_insert_with(|| used.clone());
+            *known = ApiUse { lowest: known.lowest.min(used.lowest), highest: known.highest.max(used.highest) };
+        }
+        self.asked_versions_with = self.asked_versions_with.max(other.asked_versions_with);
+        self.idempotent |= other.idempotent;
+        self.transactional |= other.transactional;
+        self.produce_timeout_ms = match (self.produce_timeout_ms, other.produce_timeout_ms) {
+            (Some([least, most]), Some([other_least, other_most])) => Some([least.min(other_least), most.max(other_most)]),
+            (one, another) => one.or(another),
+        };
+        self.batches = match (self.batches.take(), other.batches) {
+            (Some(one), Some(another)) => Some(one.and(&another)),
+            (one, another) => one.or(another),
+        };
+        self.requests += other.requests;
+        self.read_bytes += other.read_bytes;
+        self.written_bytes += other.written_bytes;
+        self.produce_requests += other.produce_requests;
+        self.produce_bytes += other.produce_bytes;
+        self.requests_per_second += other.requests_per_second;
+        self.read_bytes_per_second += other.read_bytes_per_second;
+        self.written_bytes_per_second += other.written_bytes_per_second;
+        // Moments are written alike, in UTC.
+        self.first_seen = std::mem::take(&mut self.first_seen).min(other.first_seen);
+        self.last_seen = std::mem::take(&mut self.last_seen).max(other.last_seen);
+        self.idle_seconds = self.idle_seconds.min(other.idle_seconds);
+        self.judgement = match (self.judgement.take(), other.judgement) {
+            (Some(one), Some(another)) => Some(one.and(another)),
+            (one, another) => one.or(another),
+        };
+    }
+}
+
+impl Batches {
+    fn and(&self, other: &Batches) -> Batches {
+        let looked_into = self.looked_into + other.looked_into;
+        let mean = |one: f64, another: f64| match looked_into {
+            0 => 0.0,
+            all => (one * self.looked_into as f64 + another * other.looked_into as f64) / all as f64,
+        };
+        Batches {
+            looked_into,
+            mean_bytes: mean(self.mean_bytes, other.mean_bytes),
+            mean_records: mean(self.mean_records, other.mean_records),
+            largest_bytes: self.largest_bytes.max(other.largest_bytes),
+        }
+    }
+}
+
+impl Judged {
+    /// The worse verdict; of each reason the time at which it was seen last.
+    fn and(mut self, other: Judged) -> Judged {
+        for reason in other.reasons {
+            let is_same = |known: &&mut Reason| (&known.api, known.version, &known.text) == (&reason.api, reason.version, &reason.text);
+            match self.reasons.iter_mut().find(is_same) {
+                Some(known) if known.last_seen >= reason.last_seen => {}
+                Some(known) => *known = reason,
+                None => self.reasons.push(reason),
+            }
+        }
+        let library = if other.verdict < self.verdict { other.library.or(self.library) } else { self.library.or(other.library) };
+        Judged { verdict: self.verdict.min(other.verdict), reasons: self.reasons, library }
+    }
+}
+
+fn union(names: &mut Vec<String>, more: Vec<String>) {
+    more.into_iter().for_each(|name| {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Software;
+    use super::*;
+    use crate::clients::Verdict;
+
+    fn client(client_id: &str, software: Option<&str>) -> Client {
+        let software = software.map(|name| Software { name: name.to_owned(), version: None, inferred: true });
+        Client { client_id: client_id.to_owned(), software, connections: 1, requests: 10, requests_per_second: 2.5, ..Client::default() }
+    }
+
+    fn of(at: &str, clients: Vec<Client>) -> Clients {
+        Clients { at: at.to_owned(), since: at.to_owned(), problem: None, incompatible_with: None, clients, connections: Vec::new() }
+    }
+
+    fn judged(verdict: Verdict, reasons: &[(&str, &str)]) -> Option<Judged> {
+        let reason = |(text, last_seen): &(&str, &str)| Reason {
+            text: (*text).to_owned(),
+            api: None,
+            version: None,
+            taken: None,
+            last_seen: (*last_seen).to_owned(),
+            seen_seconds_ago: 0.0,
+        };
+        Some(Judged { verdict, reasons: reasons.iter().map(reason).collect(), library: None })
+    }
+
+    #[test]
+    fn the_same_client_is_one_row_and_others_stay() {
+        let one = of("2026-11-26T08:00:00Z", vec![client("a", Some("kgo")), client("b", None)]);
+        let other = of("2026-11-26T09:00:00Z", vec![client("a", Some("kgo")), client("a", None), client("c", None)]);
+        let merged = one.clone().and(other.clone());
+        let rows: Vec<_> = merged.clients.iter().map(|client| (&*client.client_id, client.software.is_some(), client.connections, client.requests)).collect();
+        assert_eq!(rows, [("a", false, 1, 10), ("a", true, 2, 20), ("b", false, 1, 10), ("c", false, 1, 10)]);
+        assert_eq!((&*merged.at, &*merged.since), ("2026-11-26T09:00:00Z", "2026-11-26T08:00:00Z"));
+        assert_eq!(other.and(one).clients, merged.clients, "whoever is asked first");
+    }
+
+    #[test]
+    fn what_was_seen_anywhere_was_seen() {
+        let mut one = client("a", None);
+        one.api_versions.insert("Produce".to_owned(), ApiUse { lowest: 3, highest: 5 });
+        one.acks = vec!["1".to_owned()];
+        one.groups = (0..NAMES_MAX).map(|number| format!("g{number}")).collect();
+        one.produce_timeout_ms = Some([100, 200]);
+        one.batches = Some(Batches { looked_into: 1, mean_bytes: 100.0, mean_records: 1.0, largest_bytes: 100 });
+        one.judgement = judged(Verdict::Fine, &[]);
+        (one.first_seen, one.last_seen, one.idle_seconds) = ("2026-11-02T00:00:00Z".to_owned(), "2026-11-03T00:00:00Z".to_owned(), 9.0);
+        let mut other = client("a", None);
+        other.api_versions.insert("Produce".to_owned(), ApiUse { lowest: 2, highest: 3 });
+        other.acks = vec!["1".to_owned(), "all".to_owned()];
+        other.groups = vec!["one more".to_owned()];
+        other.produce_timeout_ms = Some([50, 150]);
+        other.batches = Some(Batches { looked_into: 3, mean_bytes: 200.0, mean_records: 5.0, largest_bytes: 400 });
+        other.judgement = judged(Verdict::Breaks, &[("Produce v2", "2026-11-04T00:00:00Z")]);
+        (other.first_seen, other.last_seen, other.idle_seconds) = ("2026-11-01T00:00:00Z".to_owned(), "2026-11-02T00:00:00Z".to_owned(), 99.0);
+        one.add(other);
+        assert_eq!(one.api_versions["Produce"], ApiUse { lowest: 2, highest: 5 });
+        assert_eq!((one.acks, one.groups.len(), one.produce_timeout_ms), (vec!["1".to_owned(), "all".to_owned()], NAMES_MAX, Some([50, 200])));
+        assert_eq!(one.batches, Some(Batches { looked_into: 4, mean_bytes: 175.0, mean_records: 4.0, largest_bytes: 400 }));
+        assert_eq!((&*one.first_seen, &*one.last_seen, one.idle_seconds), ("2026-11-01T00:00:00Z", "2026-11-03T00:00:00Z", 9.0));
+        assert_eq!(one.judgement.map(|judged| (judged.verdict, judged.reasons.len())), Some((Verdict::Breaks, 1)));
+    }
+
+    #[test]
+    fn of_one_reason_the_last_time_counts() {
+        let one = judged(Verdict::Breaks, &[("x", "2026-11-01T00:00:00Z")]).unwrap();
+        let other = judged(Verdict::CannotTell, &[("x", "2026-11-05T00:00:00Z"), ("y", "2026-11-02T00:00:00Z")]).unwrap();
+        let merged = one.and(other);
+        let reasons: Vec<_> = merged.reasons.iter().map(|reason| (&*reason.text, &*reason.last_seen)).collect();
+        assert_eq!((merged.verdict, reasons), (Verdict::Breaks, vec![("x", "2026-11-05T00:00:00Z"), ("y", "2026-11-02T00:00:00Z")]));
+    }
+}
