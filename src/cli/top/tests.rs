@@ -1,5 +1,6 @@
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
+use ratatui::style::Color;
 
 use super::super::output::Paint;
 use super::*;
@@ -54,6 +55,16 @@ fn all_columns_are_shown_where_there_is_room_and_the_name_and_rate_where_there_i
     for (width, height) in [(1, 1), (3, 3), (10, 2), (300, 80)] {
         drawn(&mut screen, width, height);
     }
+}
+
+#[test]
+fn a_row_with_errors_is_red_and_one_with_holds_is_yellow() {
+    let mut screen = Screen::new(By::Broker, Sort::Name);
+    screen.take(picture(), Instant::now());
+    let mut terminal = Terminal::new(TestBackend::new(100, 10)).unwrap();
+    terminal.draw(|frame| screen.draw(frame, Instant::now())).unwrap();
+    let colours: Vec<_> = (3..6).map(|y| terminal.backend().buffer()[(0, y)].fg).collect();
+    assert_eq!(colours, [Color::Red, Color::Reset, Color::Yellow], "brokers 1, 2 and 10");
 }
 
 #[test]
