@@ -9,6 +9,7 @@ mod login;
 mod simulation;
 mod tapped;
 mod topics;
+mod turns;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

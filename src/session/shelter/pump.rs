@@ -1,7 +1,5 @@
 //! Sends what can be sent, ends what is over its time, and says when to look again.
 
-use std::collections::VecDeque;
-
 use bytes::{Bytes, BytesMut};
 
 use super::detours::{Attempt, What};
@@ -13,7 +11,7 @@ use super::{Job, Shelter, Stage};
 use crate::cluster::{Leader, TopicKey};
 use crate::guard::Event;
 use crate::protocol::{coordinator, produce};
-use crate::session::in_flight::{InFlight, Kind, Owed};
+use crate::session::in_flight::{Kind, Owed};
 use crate::session::requests::Quiet;
 use crate::session::{Home, Moment, Observer, Outbox, Session};
 use crate::wire::api;
@@ -48,6 +46,8 @@ impl Session {
         self.seek_again(moment, outbox);
         self.answer_late(moment);
         if self.shelter.is_none() {
+            // Behind an answer of the home there may be one of a detour, whose trouble was over before.
+            self.deliver(outbox);
             return;
         }
         self.end_overdue(moment);
@@ -409,14 +409,25 @@ impl Session {
 
     /// Hands the answers whose turn has come to the client.
     pub(in crate::session) fn deliver(&mut self, outbox: &mut Outbox) {
-        // What the shelter has on its way at the home is nothing that the client waits for.
-        let first = |ring: &VecDeque<InFlight>| ring.iter().find(|entry| entry.owed.kind != Kind::Resent).map(|entry| entry.owed);
-        while let Some(owed) = first(&self.in_flight).filter(|owed| owed.kind == Kind::Ready) {
-            if let Some(answer) = self.entry_mut(owed.seq).and_then(|entry| entry.frame.take()) {
+        while let Some(seq) = self.next_ready() {
+            if let Some(answer) = self.entry_mut(seq).and_then(|entry| entry.frame.take()) {
                 outbox.to_client.push(answer);
             }
-            self.remove(owed.seq);
+            self.remove(seq);
         }
+    }
+
+    /// The oldest request that the client waits for, if its answer is there.
+    fn next_ready(&self) -> Option<u64> {
+        // What the shelter has on its way at the home is nothing that the client waits for.
+        let oldest = self.in_flight.iter().find(|entry| entry.owed.kind != Kind::Resent)?;
+        (oldest.owed.kind == Kind::Ready).then_some(oldest.owed.seq)
+    }
+
+    /// Whether an answer stands here whose turn has come: it may not, once an event is over.
+    #[cfg(test)]
+    pub(in crate::session) fn withholds_answer(&self) -> bool {
+        self.next_ready().is_some()
     }
 
     /// The client has left, or the session ends for another reason: what is held for it is dropped.

@@ -51,6 +51,16 @@ impl Brokers {
         }
     }
 
+    /// As Kafka's preferred leader election does it.
+    pub(super) fn elect(&mut self, node: i32) {
+        if self.up[&node] {
+            for partition in self.partitions.iter_mut().filter(|partition| partition.leader != node) {
+                partition.leader = node;
+                partition.epoch += 1;
+            }
+        }
+    }
+
     /// A whole frame arrived at `node`: what it answers. `None`: nothing (acks=0).
     pub(super) fn answer(&mut self, node: i32, frame: &[u8], dice: &mut Dice) -> Option<Bytes> {
         let key = i16::from_be_bytes([frame[4], frame[5]]);
