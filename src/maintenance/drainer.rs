@@ -14,8 +14,10 @@ use tokio::time::Instant;
 
 use super::cluster::Cluster;
 use crate::control::{NotChanged, OperatorError};
+use crate::guard::Policy;
 use crate::rolling::drain::by_hand::{ByHand, by_hand};
 use crate::rolling::drain::{Drain, Move, Phase, Plan, Progress, Restoring, SavedOrder};
+use crate::rolling::walk::WINDOW_SETTLES;
 use crate::rolling::{Census, Drains};
 
 /// After a change the cluster is read again so soon: brokers hear of it within milliseconds.
@@ -76,7 +78,10 @@ pub(super) enum Outcome {
 pub(super) struct Drainer {
     cluster: Arc<dyn Cluster>,
     drains: watch::Receiver<Arc<Drains>>,
+    policy: watch::Receiver<Arc<Policy>>,
     reports: mpsc::Sender<Report>,
+    /// Since when a window is seen to be open.
+    window_since: Option<Instant>,
     /// When the cluster was first read as wanted, without a break since.
     done_since: BTreeMap<i32, (Phase, Instant)>,
 }
@@ -85,14 +90,21 @@ pub(super) struct Drainer {
 struct Ended;
 
 impl Drainer {
-    pub(super) fn new(cluster: Arc<dyn Cluster>, drains: watch::Receiver<Arc<Drains>>, reports: mpsc::Sender<Report>) -> Self {
-        Drainer { cluster, drains, reports, done_since: BTreeMap::new() }
+    pub(super) fn new(
+        cluster: Arc<dyn Cluster>,
+        drains: watch::Receiver<Arc<Drains>>,
+        policy: watch::Receiver<Arc<Policy>>,
+        reports: mpsc::Sender<Report>,
+    ) -> Self {
+        Drainer { cluster, drains, policy, reports, window_since: None, done_since: BTreeMap::new() }
     }
 
     /// Goes on until the owner is gone.
     pub(super) async fn run(mut self) {
         loop {
             let drains = Arc::clone(&self.drains.borrow_and_update());
+            let is_open = self.policy.borrow_and_update().is_window_open();
+            self.window_since = is_open.then(|| self.window_since.unwrap_or_else(Instant::now));
             let mut pause = None;
             for node_id in drains.iter().map(|(node_id, _)| node_id).collect::<Vec<_>>() {
                 match self.step(&drains, node_id).await {
@@ -108,6 +120,7 @@ impl Drainer {
             };
             tokio::select! {
                 changed = self.drains.changed() => if changed.is_err() { return },
+                changed = self.policy.changed() => if changed.is_err() { return },
                 () = sleep => {}
             }
         }
@@ -171,9 +184,16 @@ impl Drainer {
         Ok(WHILE_WAITING)
     }
 
-    /// Asks the cluster for these moves.
+    /// Asks the cluster for these moves, once a window that was opened has settled ([`WINDOW_SETTLES`]).
     async fn change(&mut self, node_id: i32, progress: Progress, moves: &[Move], outcome: Option<Outcome>) -> Result<Duration, Ended> {
         self.done_since.remove(&node_id);
+        let settles = Duration::from_millis(WINDOW_SETTLES);
+        if let Some(left) = self.window_since.map(|since| settles.saturating_sub(since.elapsed())).filter(|left| !left.is_zero()) {
+            let text = format!("the window was opened just now: nothing moves for {settles:?}, so that what was sent before it is answered");
+            let known = Known { progress, problem: Some(Problem { text, is_lasting: false }), by_hand: None };
+            self.tell(node_id, known, outcome).await?;
+            return Ok(left);
+        }
         let (problem, hands, pause) = match self.cluster.change(moves).await {
             Ok(refused) if refused.is_empty() => (None, None, AFTER_A_CHANGE),
             Ok(refused) => (Some(Problem { text: not_changed(&refused), is_lasting: false }), None, WHILE_WAITING),

@@ -190,7 +190,7 @@ impl Maintenance {
         self.publish();
         self.look_at_brokers().await;
         let (sender, mut reports) = mpsc::channel(REPORTS_MAX);
-        tokio::spawn(Drainer::new(Arc::clone(&self.cluster), self.kept_drains.subscribe(), sender).run());
+        tokio::spawn(Drainer::new(Arc::clone(&self.cluster), self.kept_drains.subscribe(), self.policy.subscribe(), sender).run());
         loop {
             self.keep_up().await;
             self.keep_sharing().await;

@@ -35,7 +35,7 @@ use crate::guard::time::Millis;
 
 /// Milliseconds for which nothing moves after a window was opened. What was sent before has no number, so a resend of it could be stored twice: it has so long to be
 /// answered, several times what acks=all takes on a busy cluster.
-const WINDOW_SETTLES: Millis = 5_000;
+pub const WINDOW_SETTLES: Millis = 5_000;
 
 /// One walk over the brokers of a cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -217,6 +217,28 @@ async fn a_broker_is_drained_and_comes_back_in_the_order_of_before() {
     assert_eq!(whats(directory.path()), ["drain begun", "orders saved", "drained", "orders saved", "drain goes on", "drained", "undrain begun", "undrained"]);
 }
 
+/// A record that was sent before the window has no number and may have acks=1: its leader may not go before it is answered.
+#[tokio::test(start_paused = true)]
+async fn nothing_moves_until_a_window_that_was_opened_just_now_has_settled() {
+    let directory = tempfile::tempdir().unwrap();
+    let cluster = FakeCluster::new(directory.path());
+    let running = Running::over(config(directory.path(), &[]), Arc::clone(&cluster));
+    running.on("1h").await.unwrap();
+    let opened = tokio::time::Instant::now();
+    running.drain(2, false, false).await.unwrap();
+    let view = running.until_drain(2, |view| view.problem.is_some()).await;
+    assert!(view.problem.unwrap().starts_with("the window was opened just now: nothing moves for 5s"));
+    running.until_drain(2, |view| view.moved > 0).await;
+    assert!(opened.elapsed() >= Duration::from_secs(5), "{:?}", opened.elapsed());
+    running.until_phase(2, "drained").await;
+    // It has been open for long: what comes then moves at once.
+    let undone = tokio::time::Instant::now();
+    running.undrain(2).await.unwrap();
+    running.until_phase(2, "serving").await;
+    assert!(undone.elapsed() < Duration::from_secs(5), "{:?}", undone.elapsed());
+    running.end().await;
+}
+
 /// Wherever Leeward dies, before or after the cluster has heard of a change, another one goes on from the disk.
 #[tokio::test(start_paused = true)]
 async fn a_crash_at_any_step_loses_no_order() {
