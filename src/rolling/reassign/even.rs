@@ -35,11 +35,11 @@ pub(super) trait Spread {
     fn shift(&mut self, thing: usize, from: usize, to: usize) -> bool;
 }
 
-/// So many moves are looked at for the fewest: some seconds. What is not proven then is told as such.
-const PROOF_MAX: u64 = 120_000_000;
+/// So many moves are looked at for the fewest: a second, or a few. What is not proven then is told as such.
+pub(super) const PROOF_MAX: u64 = 120_000_000;
 
 /// So many are looked at for what matters less; in a cluster of a few dozen brokers that is all there are.
-const POLISH_MAX: u64 = 40_000_000;
+pub(super) const POLISH_MAX: u64 = 40_000_000;
 
 /// Work that is left.
 #[derive(Debug, Clone, Copy)]

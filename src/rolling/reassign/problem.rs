@@ -74,6 +74,10 @@ impl<T: Copy + Default> Grid<T> {
         self.cells.get(row * self.columns + column).copied().unwrap_or_default()
     }
 
+    pub(super) fn row(&self, row: usize) -> &[T] {
+        self.cells.get(row * self.columns..(row + 1) * self.columns).unwrap_or_default()
+    }
+
     pub(super) fn change(&mut self, row: usize, column: usize, change: impl FnOnce(T) -> T) {
         if let Some(cell) = self.cells.get_mut(row * self.columns + column) {
             *cell = change(*cell);

@@ -166,8 +166,9 @@ impl<'a> Racks<'a> {
 
     /// Whether one rack has two more replicas than another one has that has room.
     fn is_crowded(&self, replicas: &[i32]) -> bool {
-        let count = |rack: &str| replicas.iter().filter(|node_id| self.of.get(node_id) == Some(&rack)).count();
-        let most = self.of.values().map(|rack| count(rack)).max().unwrap_or(0);
+        let racks: Vec<&str> = replicas.iter().filter_map(|node_id| self.of.get(node_id).copied()).collect();
+        let count = |rack: &str| racks.iter().filter(|other| **other == rack).count();
+        let most = racks.iter().map(|rack| count(rack)).max().unwrap_or(0);
         most >= 2 && self.sizes.iter().any(|(rack, size)| count(rack) < *size && count(rack) + 2 <= most)
     }
 }

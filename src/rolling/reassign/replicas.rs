@@ -13,13 +13,42 @@ pub(super) struct Replicas<'a> {
     /// The replicas of each partition, each in the place of the one that it replaces.
     now: Vec<Vec<usize>>,
     loads: Vec<i64>,
-    /// The partitions with a replica on each broker.
-    on: Vec<Vec<usize>>,
+    /// What each broker has a replica of.
+    on: Vec<Vec<Held>>,
+    /// The partitions that each broker had a replica of and has no more: going back costs less than what is seen of [`Held`].
+    gone: Vec<Vec<usize>>,
     /// By broker and rack: partitions of the broker whose replica may move to that rack.
     fitting: Grid<u32>,
-    /// By topic and broker.
+    /// By broker and topic.
     crowd: Grid<u16>,
     racks: usize,
+}
+
+/// A replica on a broker, with what the cost of moving it takes. These lie side by side, because a plan for a large cluster looks at hundreds of millions.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    thing: usize,
+    topic: usize,
+    /// 1: it would have to be copied there, as it was not there before.
+    copied: i64,
+    bytes: i64,
+    /// 1: it was the preferred leader there.
+    led: i64,
+}
+
+impl Held {
+    fn of(thing: usize, item: &Item, broker: usize) -> Self {
+        let bytes = i64::try_from(item.bytes).unwrap_or(i64::MAX);
+        let copied = i64::from(!item.replicas.contains(&broker));
+        Held { thing, topic: item.topic, copied, bytes, led: i64::from(item.replicas.first() == Some(&broker)) }
+    }
+
+    /// What it costs to have it on another broker instead; `here` and `there`: how many of each topic these have.
+    fn cost(&self, there: &Held, here_by_topic: &[u16], there_by_topic: &[u16]) -> Cost {
+        let copies = there.copied - self.copied;
+        let crowd = |by_topic: &[u16]| by_topic.get(self.topic).copied().map_or(0, i64::from);
+        Cost([0, copies, crowd(there_by_topic) - crowd(here_by_topic) + 1, copies.saturating_mul(self.bytes), self.led - there.led])
+    }
 }
 
 impl<'a> Replicas<'a> {
@@ -31,8 +60,9 @@ impl<'a> Replicas<'a> {
             now: problem.partitions.iter().map(|item| item.replicas.clone()).collect(),
             loads: vec![0; brokers],
             on: vec![Vec::new(); brokers],
+            gone: vec![Vec::new(); brokers],
             fitting: Grid::new(brokers, racks),
-            crowd: Grid::new(problem.topics, brokers),
+            crowd: Grid::new(brokers, problem.topics),
             racks,
         };
         for (thing, item) in problem.partitions.iter().enumerate() {
@@ -76,14 +106,17 @@ impl<'a> Replicas<'a> {
         if let Some(load) = self.loads.get_mut(broker) {
             *load += i64::from(by);
         }
-        if let Some(on) = self.on.get_mut(broker) {
+        let had = item.replicas.contains(&broker);
+        if let (Some(on), Some(gone)) = (self.on.get_mut(broker), self.gone.get_mut(broker)) {
             if by > 0 {
-                on.push(thing);
-            } else if let Some(at) = on.iter().position(|other| *other == thing) {
-                on.swap_remove(at);
+                on.push(Held::of(thing, item, broker));
+                take(gone, |other| *other == thing);
+            } else {
+                take(on, |held| held.thing == thing);
+                gone.extend(had.then_some(thing));
             }
         }
-        self.crowd.change(item.topic, broker, |count| count.saturating_add_signed(i16::from(by)));
+        self.crowd.change(broker, item.topic, |count| count.saturating_add_signed(i16::from(by)));
     }
 
     /// Enters into `fitting` what may be done with a partition, or takes it out.
@@ -139,24 +172,35 @@ impl<'a> Replicas<'a> {
         }
     }
 
-    /// What it costs to move a replica; `None`: it may not be moved there.
-    fn cost(&self, thing: usize, from: usize, to: usize) -> Option<Cost> {
-        let item = self.item(thing)?;
-        let (own, other) = (self.problem.rack(from), self.problem.rack(to));
-        if self.of(thing).contains(&to) || !self.fits(thing, own, other) {
-            return None;
-        }
-        let copied = |broker: usize| i64::from(!item.replicas.contains(&broker));
-        let copies = copied(to) - copied(from);
-        let crowd = |broker: usize| i64::from(self.crowd.get(item.topic, broker));
-        let bytes = i64::try_from(item.bytes).unwrap_or(i64::MAX);
-        let led = |broker: usize| i64::from(item.replicas.first() == Some(&broker));
-        Some(Cost([0, copies, crowd(to) - crowd(from) + 1, copies.saturating_mul(bytes), led(from) - led(to)]))
+    /// Whether a replica may be moved.
+    fn may(&self, thing: usize, from: usize, to: usize) -> bool {
+        !self.of(thing).contains(&to) && self.fits(thing, self.problem.rack(from), self.problem.rack(to))
     }
 
+    /// The cheapest that may be moved. Whether it may is asked of those alone that are cheaper than what was found before.
     fn cheapest(&self, from: usize, to: usize) -> Option<(Cost, usize)> {
-        let things = self.on.get(from)?.iter();
-        things.filter_map(|thing| Some((self.cost(*thing, from, to)?, *thing))).min()
+        let (here, there) = (self.crowd.row(from), self.crowd.row(to));
+        let mut best: Option<(Cost, usize)> = None;
+        let mut offer = |cost: Cost, thing: usize| {
+            if best.is_none_or(|best| (cost, thing) < best) && self.may(thing, from, to) {
+                best = Some((cost, thing));
+            }
+        };
+        for held in self.on.get(from)? {
+            offer(held.cost(&Held { copied: 1, led: 0, ..*held }, here, there), held.thing);
+        }
+        for thing in self.gone.get(to)?.iter().copied().filter(|thing| self.of(*thing).contains(&from)) {
+            let item = self.item(thing)?;
+            offer(Held::of(thing, item, from).cost(&Held::of(thing, item, to), here, there), thing);
+        }
+        best
+    }
+}
+
+/// Takes one out, wherever it stands.
+fn take<T>(list: &mut Vec<T>, is_it: impl FnMut(&T) -> bool) {
+    if let Some(at) = list.iter().position(is_it) {
+        list.swap_remove(at);
     }
 }
 
@@ -191,7 +235,7 @@ impl Spread for Replicas<'_> {
     }
 
     fn shift(&mut self, thing: usize, from: usize, to: usize) -> bool {
-        let may = self.of(thing).contains(&from) && self.cost(thing, from, to).is_some();
+        let may = self.of(thing).contains(&from) && self.may(thing, from, to);
         if may {
             self.put(thing, from, to);
         }

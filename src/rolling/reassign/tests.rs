@@ -1,4 +1,5 @@
 mod scale;
+mod work;
 
 use super::*;
 use crate::rolling::census::Partition;

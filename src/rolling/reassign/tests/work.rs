@@ -1,0 +1,88 @@
+//! How much a plan looks at: bounds on work, which hold on any machine, where times do not.
+
+use std::cell::Cell;
+
+use super::super::even::{POLISH_MAX, PROOF_MAX, Row, Spread, even_out};
+use super::super::leaders::Leaders;
+use super::super::problem::{Item, Problem, Role, Seat};
+use super::super::replicas::Replicas;
+
+/// Counts what is asked of it.
+struct Counted<S> {
+    inner: S,
+    steps: Cell<usize>,
+    rows: Cell<usize>,
+    shifts: usize,
+}
+
+impl<S> Counted<S> {
+    fn of(inner: S) -> Self {
+        Counted { inner, steps: Cell::new(0), rows: Cell::new(0), shifts: 0 }
+    }
+}
+
+impl<S: Spread> Spread for Counted<S> {
+    fn loads(&self) -> &[i64] {
+        self.inner.loads()
+    }
+
+    fn step(&self, from: usize) -> Option<(usize, usize)> {
+        self.steps.set(self.steps.get() + 1);
+        self.inner.step(from)
+    }
+
+    fn row(&self, from: usize) -> Row {
+        self.rows.set(self.rows.get() + 1);
+        self.inner.row(from)
+    }
+
+    fn work(&self) -> u64 {
+        self.inner.work()
+    }
+
+    fn shift(&mut self, thing: usize, from: usize, to: usize) -> bool {
+        self.shifts += 1;
+        self.inner.shift(thing, from, to)
+    }
+}
+
+/// Brokers of which the last `joined` have nothing yet, on `racks`; partitions of three replicas, each on racks of their own where there are three.
+fn problem(brokers: usize, joined: usize, racks: usize, topics: usize, partitions: usize) -> Problem {
+    let mut random = fastrand::Rng::with_seed(11);
+    let old = brokers - joined;
+    let mut item = |at: usize| {
+        let mut replicas = vec![random.usize(0..old)];
+        while replicas.len() < 3 {
+            let next = random.usize(0..old);
+            if replicas.iter().all(|other| *other != next && (racks < 3 || *other % racks != next % racks)) {
+                replicas.push(next);
+            }
+        }
+        Item { topic: at % topics, bytes: random.u64(0..1 << 30), replicas }
+    };
+    let partitions = (0..partitions).map(&mut item).collect();
+    Problem { brokers: (0..brokers).map(|broker| Seat { rack: broker % racks, role: Role::Target }).collect(), partitions, topics }
+}
+
+#[test]
+fn what_is_looked_at_grows_with_what_is_moved() {
+    for (joined, racks) in [(2, 1), (2, 3), (12, 4), (20, 40)] {
+        let problem = problem(40, joined, racks, 30, 3_000);
+        let brokers = problem.brokers.len();
+        let mut replicas = Counted::of(Replicas::new(&problem));
+        assert!(even_out(&mut replicas), "few enough to be proven");
+        // One look for each single move, and one at every broker to see that there is none left.
+        assert!(replicas.steps.get() <= replicas.shifts + brokers, "{} looks for {} moves", replicas.steps.get(), replicas.shifts);
+        let looked_at = replicas.rows.get() as u64 * replicas.work() / brokers as u64;
+        assert!(looked_at <= PROOF_MAX + POLISH_MAX, "{looked_at} moves");
+        let lists = replicas.inner.into_lists();
+        let copied = problem.partitions.iter().zip(&lists).map(|(item, list)| list.iter().filter(|broker| !item.replicas.contains(broker)).count());
+        let copies: usize = copied.sum();
+        // What is moved is moved once, but for what makes room for others, and what is exchanged for fewer bytes.
+        assert!(copies > 100 && replicas.shifts <= 2 * copies, "{} moves for {copies} copies", replicas.shifts);
+
+        let mut leaders = Counted::of(Leaders::new(&problem, &lists));
+        even_out(&mut leaders);
+        assert!(leaders.steps.get() <= leaders.shifts + brokers, "{} looks for {} moves", leaders.steps.get(), leaders.shifts);
+    }
+}
