@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::control::Operator;
 use crate::maintenance::{MaintenanceHandle, Refusal, RefusalKind};
 use crate::rolling::reassign::run::Run;
+use crate::telemetry::Reassignment as Standing;
 use crate::telemetry::Telemetry;
 use api::{PauseRequest, ReassignAnswer, ReassignStatus, ReassignView, ResumeRequest, RollbackRequest, RunRequest};
 pub use task::Reassigner;
@@ -67,6 +68,11 @@ impl ReassignHandle {
     /// The reassignment that goes on, or the last one.
     pub fn status(&self) -> ReassignStatus {
         ReassignStatus { reassignment: self.shown.load().as_ref().as_ref().map(|run| shown(&self.maintenance, run)) }
+    }
+
+    /// The same in figures, for whoever scrapes them.
+    pub fn standing(&self) -> Option<Standing> {
+        self.shown.load().as_ref().as_ref().map(|run| views::standing(run, self.maintenance.acts(), now()))
     }
 
     async fn ask(&self, order: impl FnOnce(Reply) -> Order) -> Result<ReassignAnswer, Refusal> {

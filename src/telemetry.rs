@@ -29,7 +29,7 @@ use std::time::{Instant, SystemTime};
 
 pub use nodes::NodeTotals;
 pub use process::ProcessFigures;
-pub use standing::Standing;
+pub use standing::{Reassignment, Standing};
 pub use totals::{ApiTotals, Totals};
 pub use worker::{Refusal, Side, WorkerMetrics};
 

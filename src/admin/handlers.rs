@@ -56,6 +56,7 @@ fn standing(state: &AdminState) -> Standing {
         window: state.maintenance.open_between(),
         draining: state.maintenance.drains().draining().0,
         roll: state.roll.label(),
+        reassignment: state.reassign.standing(),
     }
 }
 

@@ -5,7 +5,8 @@ use std::path::Path;
 use super::api::{ByHandView, LegView, ReassignView};
 use super::hands::file;
 use crate::guard::time::{Millis, rfc3339};
-use crate::rolling::reassign::run::{Leg, Run, State, Step, by_hand};
+use crate::rolling::reassign::run::{Leg, Progress, Run, State, Step, by_hand};
+use crate::telemetry::Reassignment as Standing;
 
 pub(super) fn view(run: &Run, state: &Path, now: Millis) -> ReassignView {
     let progress = run.progress(now);
@@ -46,6 +47,24 @@ pub(super) fn view(run: &Run, state: &Path, now: Millis) -> ReassignView {
     }
 }
 
+/// `acts`: this Leeward carries it out.
+pub(super) fn standing(run: &Run, acts: bool, now: Millis) -> Standing {
+    let state = run.label();
+    if !acts || run.is_over() {
+        return Standing { state, ..Standing::default() };
+    }
+    let Progress { moved, partitions, copied, bytes, .. } = run.progress(now);
+    let wide = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    Standing {
+        state,
+        partitions_moved: wide(moved),
+        partitions_left: wide(partitions.saturating_sub(moved)),
+        bytes_copied: copied,
+        bytes_left: bytes.saturating_sub(copied),
+        throttle: if run.noted.is_empty() { 0 } else { run.pace.rate },
+    }
+}
+
 #[expect(clippy::cast_precision_loss, reason = "a latency has far fewer microseconds than a f64 has whole numbers")]
 fn in_millis(micros: u64) -> f64 {
     micros as f64 / 1e3
@@ -63,5 +82,46 @@ fn leg_view(leg: &Leg, is_back: bool, now: Millis) -> LegView {
         begun: leg.begun.map(rfc3339),
         ended: leg.ended.map(rfc3339),
         seconds: leg.begun.map(|begun| leg.ended.unwrap_or(now).saturating_sub(begun) / 1000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rolling::reassign::run::{Noted, Place, Shift, Values};
+    use crate::rolling::reassign::throttle::{Bounds, Pace};
+
+    /// Two partitions of which one has arrived, and one of which nothing was asked yet; a broker is throttled.
+    fn run() -> Run {
+        let shift = |partition| Shift { partition, from: vec![1], to: vec![2], bytes: 100, is_lifted: false };
+        let mut first = Leg::new("a", vec![shift(0), shift(1)]);
+        (first.step, first.copied, first.arrived) = (Step::Moving, 130, 1);
+        let bounds = Bounds { min: 1_000, max: 13_000 };
+        Run {
+            id: "m1".to_owned(),
+            reason: "r".to_owned(),
+            author: "alice".to_owned(),
+            begun: 1,
+            ended: None,
+            bounds,
+            known: Vec::new(),
+            is_by_hand: false,
+            topics: vec![first, Leg::new("b", vec![shift(0)])],
+            is_back: false,
+            pace: Pace::new(bounds, None),
+            noted: vec![Noted { place: Place::Broker(2), before: Values::default(), set: 5 }],
+            state: State::Running,
+        }
+    }
+
+    #[test]
+    fn who_carries_it_out_tells_its_figures() {
+        let running = Standing { state: "running", partitions_moved: 1, partitions_left: 2, bytes_copied: 130, bytes_left: 170, throttle: 1_000 };
+        assert_eq!(standing(&run(), true, 9), running);
+        assert_eq!(standing(&run(), false, 9), Standing { state: "running", ..Standing::default() }, "nobody counts it twice");
+        let cleared = Run { noted: Vec::new(), ..run() };
+        assert_eq!(standing(&cleared, true, 9), Standing { throttle: 0, ..running });
+        let over = Run { state: State::Done, ..run() };
+        assert_eq!(standing(&over, true, 9), Standing { state: "done", ..Standing::default() });
     }
 }

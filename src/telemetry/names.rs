@@ -97,6 +97,10 @@ metrics! {
     WINDOW_OPENED: Gauge "leeward_window_opened" Seconds [] "When the first of the open windows opened, since 1970; 0: none is open";
     WINDOW_EXPIRES: Gauge "leeward_window_expires" Seconds [] "When the first of the open windows closes by itself, since 1970; 0: none is open";
     ROLL: Gauge "leeward_roll" None ["state"] "1 for where the roll stands that goes on, or the last one; all 0: there was none";
+    REASSIGNMENT: Gauge "leeward_reassignment" None ["state"] "1 for where the reassignment stands that goes on, or the last one; all 0: there was none";
+    REASSIGNMENT_PARTITIONS: Gauge "leeward_reassignment_partitions" None ["progress"] "Partitions of the reassignment that goes on: where they are to be (moved), and not yet (left); 0 when it is over, and at a Leeward that does not carry it out";
+    REASSIGNMENT_BYTES: Gauge "leeward_reassignment_copy" Bytes ["progress"] "Bytes that this reassignment has copied, and has left to copy, once for each broker that gets a copy; 0 as the partitions";
+    REASSIGNMENT_THROTTLE: Gauge "leeward_reassignment_throttle" Bytes [] "What each broker may send, and receive, in a second of what is copied; 0: this Leeward has set no throttle";
     SESSIONS: Gauge "leeward_sessions" None [] "Client connections";
     SESSIONS_MAX: Gauge "leeward_sessions_max" None [] "limits.sessions_max: further connections are turned away";
     SESSIONS_OPENED: Counter "leeward_sessions_opened" None [] "Client connections accepted";

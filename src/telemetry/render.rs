@@ -15,11 +15,12 @@ use super::ledger::{Codes, Figures, GuardTotals};
 use super::names::{self, Kind, Metric, Unit};
 use super::nodes::NodeTotals;
 use super::process::ProcessFigures;
-use super::standing::Standing;
+use super::standing::{Reassignment, Standing};
 use super::totals::{ApiTotals, Totals};
 use super::worker::{Refusal, Side, api_index, api_name};
 use crate::guard::time::Millis;
 use crate::guard::{HoldEnd, NotNumbered};
+use crate::rolling::reassign::run::Run;
 use crate::rolling::walk::Roll;
 use crate::session::{CloseCause, Departed, Pause, Purpose};
 use crate::wire::{Api, api};
@@ -125,7 +126,16 @@ impl Scrape {
         let window = |read: fn((Millis, Millis)) -> Millis| self.standing.window.map_or(0, |window| read(window) / 1000);
         out.gauges(&names::WINDOW_OPENED, [([], window(|(opened, _)| opened))])?;
         out.gauges(&names::WINDOW_EXPIRES, [([], window(|(_, expires)| expires))])?;
-        out.gauges(&names::ROLL, Roll::LABELS.map(|state| ([("state", state)], u64::from(self.standing.roll == Some(state)))))
+        out.gauges(&names::ROLL, Roll::LABELS.map(|state| ([("state", state)], u64::from(self.standing.roll == Some(state)))))?;
+        self.reassignment(out)
+    }
+
+    fn reassignment(&self, out: &mut Out<'_>) -> fmt::Result {
+        let Reassignment { state, partitions_moved, partitions_left, bytes_copied, bytes_left, throttle } = self.standing.reassignment.unwrap_or_default();
+        out.gauges(&names::REASSIGNMENT, Run::LABELS.map(|label| ([("state", label)], u64::from(state == label))))?;
+        out.gauges(&names::REASSIGNMENT_PARTITIONS, [([("progress", "moved")], partitions_moved), ([("progress", "left")], partitions_left)])?;
+        out.gauges(&names::REASSIGNMENT_BYTES, [([("progress", "copied")], bytes_copied), ([("progress", "left")], bytes_left)])?;
+        out.gauges(&names::REASSIGNMENT_THROTTLE, [([], throttle)])
     }
 
     fn sessions(&self, out: &mut Out<'_>) -> fmt::Result {

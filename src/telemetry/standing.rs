@@ -18,4 +18,19 @@ pub struct Standing {
     pub draining: BTreeSet<i32>,
     /// A word of [`crate::rolling::walk::Roll::LABELS`]; `None`: there was no roll.
     pub roll: Option<&'static str>,
+    /// `None`: there was no reassignment.
+    pub reassignment: Option<Reassignment>,
+}
+
+/// A reassignment at one moment. All but the state is 0 where it is over, or where another Leeward carries it out: that one tells it, and nobody counts it twice.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reassignment {
+    /// A word of [`crate::rolling::reassign::run::Run::LABELS`].
+    pub state: &'static str,
+    pub partitions_moved: u64,
+    pub partitions_left: u64,
+    pub bytes_copied: u64,
+    pub bytes_left: u64,
+    /// Bytes a second of each broker; 0: no throttle is set.
+    pub throttle: u64,
 }

@@ -76,7 +76,16 @@ fn busy() -> Arc<Telemetry> {
 }
 
 fn standing() -> Standing {
-    Standing { ready: true, held_bytes_max: 500, sessions_max: 40, window: Some((1_000, 61_000)), draining: [1002].into(), roll: Some("paused") }
+    let reassignment = Reassignment { state: "rolling back", partitions_moved: 3, partitions_left: 5, bytes_copied: 70, bytes_left: 30, throttle: 1 << 20 };
+    Standing {
+        ready: true,
+        held_bytes_max: 500,
+        sessions_max: 40,
+        window: Some((1_000, 61_000)),
+        draining: [1002].into(),
+        roll: Some("paused"),
+        reassignment: Some(reassignment),
+    }
 }
 
 fn broker(node_id: i32, reachable: bool) -> Broker {
@@ -165,6 +174,13 @@ fn workers_are_summed() {
         "leeward_window_expires_seconds 61",
         "leeward_roll{state=\"paused\"} 1",
         "leeward_roll{state=\"running\"} 0",
+        "leeward_reassignment{state=\"rolling back\"} 1",
+        "leeward_reassignment{state=\"running\"} 0",
+        "leeward_reassignment_partitions{progress=\"moved\"} 3",
+        "leeward_reassignment_partitions{progress=\"left\"} 5",
+        "leeward_reassignment_copy_bytes{progress=\"copied\"} 70",
+        "leeward_reassignment_copy_bytes{progress=\"left\"} 30",
+        "leeward_reassignment_throttle_bytes 1048576",
         "leeward_held_max_bytes 500",
         "leeward_sessions 2",
         "leeward_sessions_max 40",
@@ -200,7 +216,7 @@ fn workers_are_summed() {
 fn the_guards_counters_are_there_at_zero_from_the_start() {
     let (telemetry, _workers) = Telemetry::new(1);
     let text = telemetry.render(Standing::default());
-    let guards = ["absorbed", "hold", "acks_raised", "batches", "duplicates", "resent", "reached", "home", "window", "roll"];
+    let guards = ["absorbed", "hold", "acks_raised", "batches", "duplicates", "resent", "reached", "home", "window", "roll", "reassignment"];
     for metric in METRICS.iter().filter(|metric| guards.iter().any(|word| metric.base.starts_with(&format!("leeward_{word}")))) {
         let row = text.lines().find(|line| line.starts_with(&metric.name()));
         assert!(row.is_some_and(|row| row.ends_with(" 0") || row.ends_with(" 0.0")), "{}: {row:?}", metric.base);

@@ -19,6 +19,7 @@
 
 mod by_hand;
 mod leg;
+mod seen;
 mod story;
 mod throttles;
 
@@ -191,6 +192,7 @@ impl Run {
         }
         (self.is_back, self.state, self.ended) = (true, State::Running, None);
         for leg in &mut self.topics {
+            leg.turn();
             match leg.step {
                 // It was never touched.
                 Step::Waiting if leg.begun.is_none() => leg.enter(Step::Done, now),
@@ -246,7 +248,7 @@ impl Run {
             let mut run = run.clone();
             run.pace = Pace { now: None, looked: 0, ..run.pace };
             for leg in &mut run.topics {
-                (leg.copied, leg.waits_for) = (0, None);
+                (leg.copied, leg.arrived, leg.waits_for) = (0, 0, None);
             }
             run
         };

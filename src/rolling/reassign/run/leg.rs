@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::seen::{Here, Seen};
 use super::{Act, Facts, Run, State, Unfit};
 use crate::guard::time::Millis;
 use crate::rolling::census::{Census, Partition, Reassignment};
@@ -36,6 +37,9 @@ pub struct Leg {
     pub ended: Option<Millis>,
     /// Bytes that are where they are to be.
     pub copied: u64,
+    /// Partitions that were where they are to be when that was last looked at.
+    #[serde(default)]
+    pub arrived: usize,
     /// For what it waits, in a sentence.
     pub waits_for: Option<String>,
 }
@@ -63,20 +67,6 @@ pub enum Step {
     Moving,
     Electing,
     Done,
-}
-
-/// A partition as it was read, in the eyes of a run.
-enum Seen<'a> {
-    /// Its topic was deleted, perhaps.
-    Gone,
-    Arrived(&'a Partition),
-    /// On its way to where it is wanted.
-    OnItsWay,
-    /// On its way to where this run does not want it any more.
-    Astray,
-    /// On a way that is none of this run.
-    Foreign(&'a Reassignment),
-    Elsewhere,
 }
 
 impl Step {
@@ -112,7 +102,7 @@ impl Shift {
 impl Leg {
     pub fn new(topic: &str, partitions: Vec<Shift>) -> Self {
         let topic = topic.to_owned();
-        Leg { topic, partitions, step: Step::Waiting, since: 0, begun: None, ended: None, copied: 0, waits_for: None }
+        Leg { topic, partitions, step: Step::Waiting, since: 0, begun: None, ended: None, copied: 0, arrived: 0, waits_for: None }
     }
 
     pub(super) fn enter(&mut self, step: Step, now: Millis) {
@@ -122,6 +112,16 @@ impl Leg {
         if step < Step::Moving {
             self.partitions.iter_mut().for_each(|shift| shift.is_lifted = false);
         }
+    }
+
+    /// Partitions that are where they are to be.
+    pub(super) fn arrived(&self) -> usize {
+        if self.step == Step::Done { self.partitions.len() } else { self.arrived }
+    }
+
+    /// What is where it is to be is not where it was before.
+    pub(super) fn turn(&mut self) {
+        (self.copied, self.arrived) = (0, 0);
     }
 
     /// Every broker that has a replica, or is to have one.
@@ -134,13 +134,13 @@ impl Leg {
         self.partitions.iter().map(|shift| shift.bytes.saturating_mul(shift.adding(is_back).count() as u64)).sum()
     }
 
-    fn count_copied(&mut self, is_back: bool, facts: &Facts<'_>) {
+    fn count_copied(&mut self, is_back: bool, facts: &Facts<'_>, here: &Here<'_>) {
         let on = |node_id, partition| facts.sizes.get(&(node_id, self.topic.clone(), partition)).copied();
         let of = |shift: &Shift| {
             let whole = shift.source(is_back).iter().filter_map(|node_id| on(*node_id, shift.partition)).max().unwrap_or(shift.bytes).max(1);
             // A log grows while it is copied; what counts is the part that is there.
             let part = |there: u64| u128::from(shift.bytes) * u128::from(there.min(whole)) / u128::from(whole);
-            let has_arrived = matches!(see(facts.census, &self.topic, shift, is_back), Seen::Arrived(_) | Seen::Gone);
+            let has_arrived = matches!(here.see(shift, is_back), Seen::Arrived(_) | Seen::Gone);
             let copies =
                 shift.adding(is_back).map(|node_id| if has_arrived { u128::from(shift.bytes) } else { part(on(node_id, shift.partition).unwrap_or(0)) });
             u64::try_from(copies.sum::<u128>()).unwrap_or(u64::MAX)
@@ -151,7 +151,7 @@ impl Leg {
 
 impl Leg {
     /// Lifts the throttles of those copies on their way that lack least.
-    fn lift(&mut self, is_back: bool, facts: &Facts<'_>, rate: u64) {
+    fn lift(&mut self, is_back: bool, facts: &Facts<'_>, here: &Here<'_>, rate: u64) {
         let on = |node_id, partition| facts.sizes.get(&(node_id, self.topic.clone(), partition)).copied();
         let lacks = |shift: &Shift| {
             let whole = shift.source(is_back).iter().filter_map(|node_id| on(*node_id, shift.partition)).max()?;
@@ -159,7 +159,7 @@ impl Leg {
             let sum = lacks.try_fold(0, |sum: u64, one| Some(sum.saturating_add(one?)));
             sum.filter(|sum| *sum <= LIFTED_BELOW.min(whole / 4))
         };
-        let is_moving = |shift: &Shift| matches!(see(facts.census, &self.topic, shift, is_back), Seen::OnItsWay);
+        let is_moving = |shift: &Shift| matches!(here.see(shift, is_back), Seen::OnItsWay);
         let moving: Vec<(usize, Option<u64>)> =
             self.partitions.iter().enumerate().filter(|(_, shift)| is_moving(shift)).map(|(at, shift)| (at, lacks(shift))).collect();
         let mut near: Vec<(u64, usize)> = moving.iter().filter_map(|(at, lack)| Some(((*lack)?, *at))).collect();
@@ -185,8 +185,9 @@ impl Run {
         // A broker that is back gets its throttle first.
         let may_begin = unthrottled.is_empty();
         let Some(leg) = self.topics.get_mut(at) else { return };
-        leg.count_copied(is_back, facts);
-        let seen: Vec<(&Shift, Seen<'_>)> = leg.partitions.iter().map(|shift| (shift, see(facts.census, &leg.topic, shift, is_back))).collect();
+        let here = Here::of(facts.census, &leg.topic);
+        leg.count_copied(is_back, facts, &here);
+        let seen: Vec<(&Shift, Seen<'_>)> = leg.partitions.iter().map(|shift| (shift, here.see(shift, is_back))).collect();
         let on_their_way = seen.iter().filter(|(_, seen)| matches!(seen, Seen::OnItsWay | Seen::Astray)).count();
         let mut asked = Vec::new();
         let mut foreign = None;
@@ -209,8 +210,9 @@ impl Run {
             self.state = stuck_by(&topic, partition, other);
         }
         let Some(leg) = self.topics.get_mut(at) else { return };
+        leg.arrived = arrived;
         if leg.step == Step::Moving {
-            leg.lift(is_back, facts, rate);
+            leg.lift(is_back, facts, &here, rate);
             leg.waits_for = Some(format!("{arrived} of {of} partitions have arrived, {on_their_way} on their way"));
         }
         match leg.step {
@@ -244,28 +246,6 @@ impl Run {
     }
 }
 
-fn see<'a>(census: &'a Census, topic: &str, shift: &Shift, is_back: bool) -> Seen<'a> {
-    let Some(partition) = census.partitions.iter().find(|one| &*one.topic == topic && one.index == shift.partition) else { return Seen::Gone };
-    let running = census.reassignments.iter().flatten().find(|one| &*one.topic == topic && one.partition == shift.partition);
-    let target = shift.target(is_back);
-    match running {
-        Some(other) if is_way(other, shift.source(is_back), target) => Seen::OnItsWay,
-        Some(other) if is_way(other, target, shift.source(is_back)) => Seen::Astray,
-        Some(other) => Seen::Foreign(other),
-        None if partition.replicas == target && target.iter().all(|node_id| partition.isr.contains(node_id)) => Seen::Arrived(partition),
-        // Of brokers before 2.4 nobody hears of what is on its way; they show the new replicas when these are in sync, or as soon as they begin.
-        None if partition.replicas == target && census.reassignments.is_some() => Seen::Arrived(partition),
-        None => Seen::Elsewhere,
-    }
-}
-
-/// Whether a reassignment goes from these replicas to those. What metadata says of the replicas meanwhile may have been read before or after it began.
-fn is_way(running: &Reassignment, from: &[i32], to: &[i32]) -> bool {
-    let less = |these: &[i32], those: &[i32]| these.iter().copied().filter(|node_id| !those.contains(node_id)).collect::<BTreeSet<_>>();
-    let set = |node_ids: &[i32]| node_ids.iter().copied().collect::<BTreeSet<_>>();
-    set(&running.adding) == less(to, from) && set(&running.removing) == less(from, to)
-}
-
 /// The partition, if another replica than the first leads and the first could.
 fn led_by_another(shift: &Shift, seen: &Seen<'_>, is_back: bool) -> Option<i32> {
     let Seen::Arrived(partition) = seen else { return None };
@@ -283,8 +263,9 @@ fn stuck_by(topic: &str, partition: i32, other: &Reassignment) -> State {
 pub(super) fn topics_of(census: &Census, wanted: &Assignment) -> Result<Vec<Leg>, Unfit> {
     let wrong = |problem| Unfit { problem, hint: "make a new plan from the cluster as it is now", is_wrong: true };
     let mut topics = BTreeMap::<&str, Vec<Shift>>::new();
+    let here: BTreeMap<(&str, i32), &Partition> = census.partitions.iter().map(|one| ((&*one.topic, one.index), one)).collect();
     for ((topic, index), replicas) in &wanted.0 {
-        let Some(now) = census.partitions.iter().find(|one| one.topic == *topic && one.index == *index) else {
+        let Some(now) = here.get(&(&**topic, *index)) else {
             return Err(wrong(format!("there is no partition {topic}-{index}")));
         };
         if replicas.is_empty() || replicas.iter().collect::<BTreeSet<_>>().len() != replicas.len() {

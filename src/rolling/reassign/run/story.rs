@@ -10,6 +10,9 @@ pub struct Progress {
     /// Topics.
     pub done: usize,
     pub of: usize,
+    /// Partitions that are where they are to be, and in all.
+    pub moved: usize,
+    pub partitions: usize,
     /// Bytes that are where they are to be, and in all; a partition counts once for each broker that gets a copy.
     pub copied: u64,
     pub bytes: u64,
@@ -30,6 +33,8 @@ impl Run {
         let bytes: u64 = self.topics.iter().map(|leg| leg.bytes(is_back)).sum();
         let of_leg = |leg: &Leg| if leg.step == Step::Done { leg.bytes(is_back) } else { leg.copied.min(leg.bytes(is_back)) };
         let copied: u64 = self.topics.iter().map(of_leg).sum();
+        let partitions = self.topics.iter().map(|leg| leg.partitions.len()).sum();
+        let moved = self.topics.iter().map(Leg::arrived).sum();
         #[expect(clippy::cast_precision_loss, reason = "a part of a whole, shown with two digits")]
         let fraction = match (bytes, self.topics.len()) {
             _ if self.is_over() => 1.0,
@@ -42,7 +47,8 @@ impl Run {
         };
         let uncleared: Vec<i32> = if self.is_over() { self.noted.iter().filter_map(|noted| broker(&noted.place)).collect() } else { Vec::new() };
         let sentence = self.sentence(done, copied, bytes, &uncleared);
-        Progress { done, of: self.topics.len(), copied, bytes, fraction, left: self.left_of(bytes.saturating_sub(copied), now), uncleared, sentence }
+        let left = self.left_of(bytes.saturating_sub(copied), now);
+        Progress { done, of: self.topics.len(), moved, partitions, copied, bytes, fraction, left, uncleared, sentence }
     }
 
     fn left_of(&self, rest: u64, now: Millis) -> Option<Millis> {

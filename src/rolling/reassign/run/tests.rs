@@ -133,7 +133,9 @@ fn topic_by_topic_throttled_before_and_cleared_after() {
     world.arrives("a", 1, &[2, 3, 4]);
     let acts = world.look(&mut run);
     assert_eq!(world.throttled(acts), []);
-    assert!(run.progress(world.now).sentence.contains("1 of 2 partitions have arrived, 1 on their way"), "{}", run.progress(world.now).sentence);
+    let progress = run.progress(world.now);
+    assert!(progress.sentence.contains("1 of 2 partitions have arrived, 1 on their way"), "{}", progress.sentence);
+    assert_eq!((progress.moved, progress.partitions, progress.copied, progress.bytes), (1, 3, 1_000, 3_000));
     world.arrives("a", 0, &[4, 2, 3]);
     let acts = world.look(&mut run);
     assert_eq!((world.throttled(acts), run.topics[0].step), (vec![], Step::Electing));
@@ -143,6 +145,13 @@ fn topic_by_topic_throttled_before_and_cleared_after() {
     world.census.partitions[0].leader = Some(4);
     world.look(&mut run);
     assert_eq!((run.topics[0].step, run.topics[1].step), (Step::Done, Step::Waiting));
+    assert_eq!(run.progress(world.now).moved, 2);
+
+    // What has gone there has not come back yet.
+    let mut back = run.clone();
+    assert!(back.roll_back(world.now));
+    let progress = back.progress(world.now);
+    assert_eq!((progress.moved, progress.copied, progress.bytes), (1, 1_000, 3_000), "but for the topic that was never touched");
 
     for _ in 0..3 {
         let acts = world.look(&mut run);
