@@ -13,9 +13,12 @@ use crate::rolling::reassign::Assignment;
 /// Milliseconds for which preferred leaders are asked for; then the topic is done without them.
 const ELECTING_MAX: Millis = 30_000;
 
-/// Bytes that a copy lacks when its throttle is lifted, and no more than a quarter of it: a leader holds acks=all back for a copy that had caught up at its last fetch, in the ISR or not, so a throttle that
-/// stops that one holds clients up for seconds. A follower fetches 1 MiB at once, and is looked at every second.
+/// Bytes that a copy lacks when its throttle is lifted, and no more than half of it: a leader holds acks=all back for a copy that had caught up at its last fetch, in the ISR or not, so a throttle that
+/// stops that one holds clients up for seconds. A follower fetches 1 MiB at once.
 const LIFTED_BELOW: u64 = 4 << 20;
+
+/// Or more, in seconds of the throttle: a copy may come so much nearer from one look to the next and until all brokers have heard that it is lifted.
+const LIFTED_SECONDS: u64 = 2;
 
 /// What all copies lack together whose throttles are lifted, in seconds of the throttle; and in bytes at least, so that one can be.
 const LIFTED_SECONDS_MAX: u64 = 5;
@@ -157,7 +160,7 @@ impl Leg {
             let whole = shift.source(is_back).iter().filter_map(|node_id| on(*node_id, shift.partition)).max()?;
             let mut lacks = shift.adding(is_back).map(|node_id| Some(whole.saturating_sub(on(node_id, shift.partition)?)));
             let sum = lacks.try_fold(0, |sum: u64, one| Some(sum.saturating_add(one?)));
-            sum.filter(|sum| *sum <= LIFTED_BELOW.min(whole / 4))
+            sum.filter(|sum| *sum <= LIFTED_BELOW.max(rate.saturating_mul(LIFTED_SECONDS)).min(whole / 2))
         };
         let is_moving = |shift: &Shift| matches!(here.see(shift, is_back), Seen::OnItsWay);
         let moving: Vec<(usize, Option<u64>)> =
@@ -240,7 +243,8 @@ impl Run {
         if !asked.is_empty() && !self.is_by_hand {
             acts.push(Act::Reassign { topic, partitions: asked });
         }
-        if is_running && self.topics.get(at).is_some_and(|leg| leg.step == Step::Moving) && self.pace.is_due(now) {
+        // What is on its way while it pauses hurts clients no less.
+        if self.topics.get(at).is_some_and(|leg| leg.step == Step::Moving) && self.pace.is_due(now) {
             self.pace.look(self.bounds, facts.latency, now);
         }
     }

@@ -416,6 +416,42 @@ fn a_copy_that_is_nearly_there_is_throttled_no_more() {
 }
 
 #[test]
+fn a_faster_throttle_is_lifted_earlier_but_never_before_half_is_there() {
+    let mut world = World::new();
+    let mut run = moving(&mut world);
+    let rate = 50 << 20;
+    (run.bounds, run.pace.rate) = (Bounds { min: rate, max: rate }, rate);
+    for (partition, whole, lacks) in [(0, 1 << 30, 90 << 20), (1, 1 << 30, 110 << 20)] {
+        world.sizes.insert((2, "a".to_owned(), partition), whole);
+        world.sizes.insert((4, "a".to_owned(), partition), whole - lacks);
+    }
+    world.look(&mut run);
+    assert_eq!([run.topics[0].partitions[0].is_lifted, run.topics[0].partitions[1].is_lifted], [true, false], "two seconds of it are 100 MiB");
+    // The same bytes, of a log of 200 MiB.
+    world.sizes.insert((2, "a".to_owned(), 1), 200 << 20);
+    world.sizes.insert((4, "a".to_owned(), 1), 99 << 20);
+    world.look(&mut run);
+    assert!(!run.topics[0].partitions[1].is_lifted, "less than half is there");
+    world.sizes.insert((4, "a".to_owned(), 1), 101 << 20);
+    world.look(&mut run);
+    assert!(run.topics[0].partitions[1].is_lifted);
+}
+
+#[test]
+fn what_is_on_its_way_while_it_pauses_slows_down_for_clients_too() {
+    let mut world = World::new();
+    let mut run = moving(&mut world);
+    (run.pace.rate, run.pace.before) = (8_000, Some(10_000));
+    assert!(run.pause("bob", "too slow", false));
+    world.now += 10_000;
+    let facts = Facts { census: &world.census, read_at: world.now, throttles: &world.throttles, sizes: &world.sizes, latency: Some(90_000) };
+    let acts = run.advance(&facts, world.now);
+    assert_eq!(run.pace.rate, 4_000);
+    let slower = Values { leader: Some("4000".to_owned()), follower: Some("4000".to_owned()) };
+    assert!(acts.contains(&Act::Throttle { place: Place::Broker(4), values: slower }), "{acts:?}");
+}
+
+#[test]
 fn no_more_is_lifted_at_a_time_than_the_throttle_lets_through_in_a_moment() {
     let mut world = World::new();
     let mut run = moving(&mut world);
