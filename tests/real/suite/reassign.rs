@@ -1,6 +1,7 @@
 //! A fourth broker gets its share under load: throttled, paused, killed in the middle, with a broker lost, and back again.
 
 mod load;
+mod timeline;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use crate::selection::{Selection, admit};
 use crate::steps::{Steps, until};
 use crate::wire::Wire;
 use load::{Load, fill, p99};
+use timeline::Timeline;
 
 /// Far from the others' ids.
 const FOURTH: i32 = 907;
@@ -173,6 +175,16 @@ impl Scene {
         self.await_status("copying", |status| status["copied_bytes"].as_u64() > Some(0) && status["fraction"].as_f64() < Some(1.0));
     }
 
+    /// Until the first topic, which is written to, is done.
+    fn follow_first_topic(&self) -> Timeline {
+        let timeline = std::cell::RefCell::new(Timeline::default());
+        self.await_status("the first topic is done", |status| {
+            timeline.borrow_mut().note(status);
+            status["topics"][0]["step"] == "done"
+        });
+        timeline.into_inner()
+    }
+
     /// Replicas and leaders of what is moved.
     fn replicas(&self) -> Assignment {
         let all = self.cluster.assignment().unwrap();
@@ -216,12 +228,15 @@ fn shared(release: &'static Release) {
     let Some((mut steps, mut scene)) = Scene::begin(&name, release, 4) else { return };
     let load = steps.must("clients write through Leeward", || Load::start(scene.front.bootstrap(), TOPICS[0], PARTITIONS));
     let (mut quiet, mut free, mut throttled) = (None, None, None);
+    let mut told: Vec<(&str, Timeline, usize)> = Vec::new();
     steps.run("what writes take before", || quiet = p99(&load.lasting(Duration::from_secs(15))));
     steps.run("unthrottled, for comparison: all moved, and back", || {
         let from = load.mark();
         scene.run("1GiB", "1GiB");
-        scene.await_state("done");
+        let timeline = scene.follow_first_topic();
         free = p99(&load.since(from));
+        told.push(("unthrottled", timeline, from));
+        scene.await_state("done");
         assert_eq!(scene.replicas(), scene.planned);
         scene.assert_cleared();
         scene.front.command(&["reassign", "rollback", "--reason", "test", "--yes"]);
@@ -235,8 +250,10 @@ fn shared(release: &'static Release) {
         scene.await_copying();
         assert!(!scene.throttles().is_empty(), "throttled while it moves");
         scene.front.command(&["reassign", "pause", "--reason", "test"]);
-        scene.await_state("paused");
+        let timeline = scene.follow_first_topic();
         throttled = p99(&load.since(from));
+        told.push(("throttled", timeline, from));
+        scene.await_state("paused");
         scene.assert_cleared();
         let (now, first) = (scene.replicas(), |(topic, _): &(String, i32)| topic == TOPICS[0]);
         assert!(now.iter().all(|(key, at)| at == if first(key) { &scene.planned[key] } else { &scene.before[key] }), "{now:?}");
@@ -287,7 +304,16 @@ fn shared(release: &'static Release) {
         assert_eq!(scene.replicas(), scene.before);
     });
     steps.run("no write failed", || load.assert_no_error());
+    // What of it is the copying, what the new leaders, and what the machine.
+    for (what, timeline, from) in &told {
+        timeline.lines(what, &load.since(*from)).iter().for_each(|line| steps.say(line));
+    }
     let shown = |p99: Option<Duration>| p99.map_or_else(|| "unknown".to_owned(), |p99| format!("{:.1} ms", p99.as_secs_f64() * 1e3));
-    steps.say(&format!("produce p99: {} before, {} unthrottled, {} throttled", shown(quiet), shown(free), shown(throttled)));
+    steps.say(&format!(
+        "produce p99 of acks=all while a topic moves that is written to: {} with nothing moving, {} throttled, {} unthrottled",
+        shown(quiet),
+        shown(throttled),
+        shown(free)
+    ));
     steps.finish();
 }

@@ -20,10 +20,17 @@ pub(super) struct Load {
     thread: Option<JoinHandle<()>>,
 }
 
+/// An acknowledged write.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Write {
+    pub(super) sent: Instant,
+    pub(super) took: Duration,
+}
+
 #[derive(Default)]
 struct Writes {
-    /// How long each took.
-    took: Mutex<Vec<Duration>>,
+    /// Those that were acknowledged, in that order.
+    done: Mutex<Vec<Write>>,
     errors: Mutex<Vec<String>>,
 }
 
@@ -37,7 +44,7 @@ impl ProducerContext for Context {
 
     fn delivery(&self, result: &DeliveryResult<'_>, sent: Self::DeliveryOpaque) {
         match result {
-            Ok(_) => self.0.took.lock().unwrap().push(sent.elapsed()),
+            Ok(_) => self.0.done.lock().unwrap().push(Write { sent: *sent, took: sent.elapsed() }),
             Err((error, _)) => self.0.errors.lock().unwrap().push(error.to_string()),
         }
     }
@@ -67,15 +74,15 @@ impl Load {
 
     /// Writes so far.
     pub(super) fn mark(&self) -> usize {
-        self.writes.took.lock().unwrap().len()
+        self.writes.done.lock().unwrap().len()
     }
 
-    pub(super) fn since(&self, mark: usize) -> Vec<Duration> {
-        self.writes.took.lock().unwrap()[mark..].to_vec()
+    pub(super) fn since(&self, mark: usize) -> Vec<Write> {
+        self.writes.done.lock().unwrap()[mark..].to_vec()
     }
 
     /// What writes take for so long.
-    pub(super) fn lasting(&self, time: Duration) -> Vec<Duration> {
+    pub(super) fn lasting(&self, time: Duration) -> Vec<Write> {
         let mark = self.mark();
         std::thread::sleep(time);
         self.since(mark)
@@ -99,8 +106,8 @@ impl Drop for Load {
 }
 
 /// `None`: too few.
-pub(super) fn p99(took: &[Duration]) -> Option<Duration> {
-    let mut took = took.to_vec();
+pub(super) fn p99(writes: &[Write]) -> Option<Duration> {
+    let mut took: Vec<Duration> = writes.iter().map(|write| write.took).collect();
     took.sort_unstable();
     took.get(took.len() * 99 / 100).copied().filter(|_| took.len() >= 100)
 }
