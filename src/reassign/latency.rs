@@ -41,7 +41,11 @@ impl Counts {
 impl Latency {
     /// Takes a reading.
     pub(super) fn note(&mut self, telemetry: &Telemetry) {
-        self.readings.push_back(Counts::of(&telemetry.totals()));
+        self.keep(Counts::of(&telemetry.totals()));
+    }
+
+    fn keep(&mut self, counts: Counts) {
+        self.readings.push_back(counts);
         if self.readings.len() > KEPT {
             self.readings.pop_front();
         }
@@ -105,5 +109,28 @@ mod tests {
         let lately = now.since(&earlier).unwrap();
         assert!((500..=1_000).contains(&lately), "{lately}");
         assert!(now.since(&Counts::default()).unwrap() > 25_000);
+    }
+
+    #[test]
+    fn a_minute_is_twelve_readings_and_lately_is_the_last() {
+        let mut latency = Latency::default();
+        let keep = |latency: &mut Latency, fast, slow| {
+            let mut broker = vec![0; 20];
+            (broker[1], broker[12]) = (fast, slow);
+            latency.keep(Counts { broker, own: vec![0; 20] });
+        };
+        assert_eq!((latency.of_minute(), latency.lately()), (None, None));
+        keep(&mut latency, 0, 0);
+        assert_eq!((latency.of_minute(), latency.lately()), (None, None), "one reading is none");
+        keep(&mut latency, 0, 500);
+        let slow = latency.lately().unwrap();
+        assert_eq!(latency.of_minute(), Some(slow));
+        for at in 1..=11 {
+            keep(&mut latency, 200 * at, 500);
+            assert!(latency.lately().unwrap() < slow, "what was slow was before");
+            assert_eq!(latency.of_minute().map(|minute| minute > latency.lately().unwrap()), Some(true), "{at} readings later it is within the minute");
+        }
+        keep(&mut latency, 200 * 12, 500);
+        assert_eq!(latency.of_minute(), latency.lately(), "and is so no more");
     }
 }

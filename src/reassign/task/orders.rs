@@ -109,7 +109,7 @@ impl Reassigner {
                 is_by_hand: Operator::moves_by_hand(census),
                 topics: topics.clone(),
                 is_back: false,
-                pace: Pace::new(bounds, latency),
+                pace: Pace::new(bounds, last.map_or(latency, |run| run.before_next(latency, now()))),
                 // What is still to be cleared of a broker that was away.
                 noted: last.map(|run| run.noted.clone()).unwrap_or_default(),
                 state: State::Running,

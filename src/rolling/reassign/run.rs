@@ -42,6 +42,9 @@ use super::throttle::{Bounds, Pace};
 use crate::guard::time::Millis;
 use crate::rolling::census::Census;
 
+/// In milliseconds.
+const MINUTE: Millis = 60_000;
+
 /// One reassignment of many partitions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -206,6 +209,12 @@ impl Run {
     /// Leeward was started again, or another one takes over: requests of before may still arrive.
     pub fn recover(&mut self, now: Millis) {
         self.noted.iter_mut().for_each(|noted| noted.set = now);
+    }
+
+    /// What writes took before the next run, if `latency` is what they took in the last minute: where this one moved partitions in that minute, what they took before it.
+    pub fn before_next(&self, latency: Option<u64>, now: Millis) -> Option<u64> {
+        let has_just_ended = self.ended.is_some_and(|ended| now.saturating_sub(ended) < MINUTE);
+        if has_just_ended { self.pace.before } else { latency }
     }
 
     pub fn is_over(&self) -> bool {

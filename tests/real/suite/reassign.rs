@@ -230,20 +230,6 @@ fn shared(release: &'static Release) {
     let (mut quiet, mut free, mut throttled) = (None, None, None);
     let mut told: Vec<(&str, Timeline, usize)> = Vec::new();
     steps.run("what writes take before", || quiet = p99(&load.lasting(Duration::from_secs(15))));
-    steps.run("unthrottled, for comparison: all moved, and back", || {
-        let from = load.mark();
-        scene.run("1GiB", "1GiB");
-        let timeline = scene.follow_first_topic();
-        free = p99(&load.since(from));
-        told.push(("unthrottled", timeline, from));
-        scene.await_state("done");
-        assert_eq!(scene.replicas(), scene.planned);
-        scene.assert_cleared();
-        scene.front.command(&["reassign", "rollback", "--reason", "test", "--yes"]);
-        scene.await_state("rolled back");
-        assert_eq!(scene.replicas(), scene.before);
-        scene.assert_cleared();
-    });
     steps.run("paused: what is on its way arrives, and nothing more begins", || {
         let from = load.mark();
         scene.run("1MiB", "4MiB");
@@ -303,12 +289,24 @@ fn shared(release: &'static Release) {
         scene.cluster.await_in_sync();
         assert_eq!(scene.replicas(), scene.before);
     });
+    steps.run("unthrottled, for comparison: all moved, and back", || {
+        let from = load.mark();
+        scene.run("1GiB", "1GiB");
+        let timeline = scene.follow_first_topic();
+        free = p99(&load.since(from));
+        told.push(("unthrottled", timeline, from));
+        scene.await_state("done");
+        assert_eq!(scene.replicas(), scene.planned);
+        scene.assert_cleared();
+        scene.front.command(&["reassign", "rollback", "--reason", "test", "--yes"]);
+        scene.await_state("rolled back");
+        assert_eq!(scene.replicas(), scene.before);
+        scene.assert_cleared();
+    });
     steps.run("no write failed", || load.assert_no_error());
-    // What of it is the copying, what the new leaders, and what the machine.
     for (what, timeline, from) in &told {
         timeline.lines(what, &load.since(*from)).iter().for_each(|line| steps.say(line));
     }
-    let shown = |p99: Option<Duration>| p99.map_or_else(|| "unknown".to_owned(), |p99| format!("{:.1} ms", p99.as_secs_f64() * 1e3));
     steps.say(&format!(
         "produce p99 of acks=all while a topic moves that is written to: {} with nothing moving, {} throttled, {} unthrottled",
         shown(quiet),
@@ -316,4 +314,8 @@ fn shared(release: &'static Release) {
         shown(free)
     ));
     steps.finish();
+}
+
+fn shown(p99: Option<Duration>) -> String {
+    p99.map_or_else(|| "unknown".to_owned(), |p99| format!("{:.1} ms", p99.as_secs_f64() * 1e3))
 }

@@ -390,6 +390,32 @@ fn it_is_kept_as_it_is() {
 }
 
 #[test]
+fn what_a_run_did_to_clients_is_no_measure_for_the_next() {
+    let world = World::new();
+    let mut last = run(&world.census, &both());
+    (last.pace.before, last.ended) = (Some(10_000), Some(5_000));
+    assert_eq!([64_999, 65_000].map(|now| last.before_next(Some(900_000), now)), [Some(10_000), Some(900_000)]);
+}
+
+#[test]
+fn progress_alone_is_not_written_down() {
+    let mut world = World::new();
+    let run = moving(&mut world);
+    let mut further = run.clone();
+    (further.pace.now, further.pace.looked) = (Some(5), 9_000);
+    let leg = &mut further.topics[0];
+    (leg.copied, leg.arrived, leg.waits_for) = (500, 1, Some("more".to_owned()));
+    assert!(further.is_where(&run));
+    for change in
+        [|run: &mut Run| run.pace.rate += 1, |run: &mut Run| run.topics[0].step = Step::Electing, |run: &mut Run| run.topics[0].partitions[0].is_lifted = true]
+    {
+        let mut other = further.clone();
+        change(&mut other);
+        assert!(!other.is_where(&run), "{other:?}");
+    }
+}
+
+#[test]
 fn a_copy_that_is_nearly_there_is_throttled_no_more() {
     const GIB: u64 = 1 << 30;
     let mut world = World::new();
