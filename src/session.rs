@@ -13,6 +13,7 @@
 
 pub mod about;
 mod around;
+mod carried;
 pub mod close;
 mod departures;
 mod identity;
@@ -37,6 +38,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 pub use about::{About, Hindrance};
+pub use carried::{Carried, CarriedTopic, TOPICS_MAX, Way};
 pub use close::{Close, CloseCause};
 pub use departures::{Departed, Departures, Purpose};
 pub use outbox::Outbox;

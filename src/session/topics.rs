@@ -3,7 +3,11 @@
 //!
 //! A frame of 64 KiB or more is always looked into, one of less than 2 KiB once in 64 times: so bytes are known well, and small frames cost nothing to speak of.
 //! By chance and not by turns, since clients have turns as well.
+//!
+//! The same look tells which topics the session itself uses ([`super::carried`]). For that the first frame of a session that names a topic is looked into as well,
+//! each way: a client that writes once an hour has its topic told today and not in three days.
 
+use super::carried::Way;
 use super::{Moment, Observer, Session};
 use crate::history::Amount;
 use crate::protocol::peek::Peek;
@@ -42,11 +46,19 @@ impl Session {
     /// A Produce that goes to a broker. `frame`: what there is of it.
     pub(super) fn note_produced<O: Observer>(&mut self, peek: &Peek, frame: &[u8], frame_bytes: usize, moment: &Moment<'_, O>) {
         let Some(produce) = &peek.produce else { return };
-        let Some(stands_for) = self.dice.falls(frame_bytes) else { return };
-        let bytes = frame.get(LENGTH_BYTES..).unwrap_or_default();
+        let stands_for = self.dice.falls(frame_bytes);
+        if stands_for.is_none() && self.portrait.has_carried(Way::Written) {
+            return;
+        }
+        let (bytes, portrait) = (frame.get(LENGTH_BYTES..).unwrap_or_default(), &mut self.portrait);
+        let mut changed = false;
         topics::of_produce(bytes, frame_bytes - LENGTH_BYTES, peek.api_version, produce, &mut |topic, topic_bytes| {
-            moment.observer.topic(topic, Amount { requests: stands_for, to_brokers: stands_for.saturating_mul(topic_bytes as u64), to_clients: 0 });
+            changed |= portrait.carries(topic, Way::Written, moment.leaders);
+            if let Some(requests) = stands_for {
+                moment.observer.topic(topic, Amount { requests, to_brokers: requests.saturating_mul(topic_bytes as u64), to_clients: 0 });
+            }
         });
+        self.about_changes += u32::from(changed);
     }
 
     /// An answer that goes to the client. `frame`: what there is of it.
@@ -54,11 +66,19 @@ impl Session {
         if !matches!(api_key, api::FETCH | api::SHARE_FETCH) {
             return;
         }
-        let Some(stands_for) = self.dice.falls(frame_bytes) else { return };
-        let bytes = frame.get(LENGTH_BYTES..).unwrap_or_default();
+        let stands_for = self.dice.falls(frame_bytes);
+        if stands_for.is_none() && self.portrait.has_carried(Way::Read) {
+            return;
+        }
+        let (bytes, portrait) = (frame.get(LENGTH_BYTES..).unwrap_or_default(), &mut self.portrait);
+        let mut changed = false;
         topics::of_fetched(bytes, frame_bytes - LENGTH_BYTES, api_key, version, &mut |topic, topic_bytes| {
-            moment.observer.topic(topic, Amount { requests: stands_for, to_brokers: 0, to_clients: stands_for.saturating_mul(topic_bytes as u64) });
+            changed |= portrait.carries(topic, Way::Read, moment.leaders);
+            if let Some(requests) = stands_for {
+                moment.observer.topic(topic, Amount { requests, to_brokers: 0, to_clients: requests.saturating_mul(topic_bytes as u64) });
+            }
         });
+        self.about_changes += u32::from(changed);
     }
 }
 

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use super::Session;
+use super::carried::{Carried, Way};
+use crate::cluster::Leaders;
 use crate::protocol::coordinator::{self, CoordinatorKind};
 use crate::protocol::peek::{Peek, ProducePeek};
-use crate::protocol::produce::{Sample, sample};
+use crate::protocol::produce::{Sample, Topic, sample};
 use crate::wire::frame::LENGTH_BYTES;
 use crate::wire::{Cursor, RequestHeader, api};
 
@@ -61,6 +63,7 @@ pub struct Traits {
     pub transactional: bool,
     /// The shortest and the longest `timeout_ms` of a Produce.
     pub produce_timeout_ms: Option<(i32, i32)>,
+    pub topics: Carried,
 }
 
 /// What grows with every request.
@@ -89,6 +92,9 @@ pub(super) struct Portrait {
     last: (i16, i16),
     is_named: bool,
     is_sampled: bool,
+    /// A topic was named in what was written, and in what was read.
+    has_written: bool,
+    has_read: bool,
     mechanism: Mechanism,
 }
 
@@ -240,6 +246,37 @@ impl Portrait {
             (traits.compressions, traits.formats, traits.idempotent, traits.transactional) = after;
         }
         before != after
+    }
+
+    /// Whether some topic was seen to go this way.
+    pub(super) fn has_carried(&self, way: Way) -> bool {
+        match way {
+            Way::Written => self.has_written,
+            Way::Read => self.has_read,
+        }
+    }
+
+    /// Takes note of a topic that was seen to go this way; whether that was news. One that is named by an id of which no name is known is left to its next time.
+    pub(super) fn carries(&mut self, topic: Topic<'_>, way: Way, leaders: &Leaders) -> bool {
+        match way {
+            Way::Written => self.has_written = true,
+            Way::Read => self.has_read = true,
+        }
+        let known = match topic {
+            Topic::Name(_) => None,
+            Topic::Id(id) => leaders.names.get(&id),
+        };
+        let name = match (known, topic) {
+            (Some(name), _) => name,
+            (None, Topic::Name(name)) => name,
+            (None, Topic::Id(_)) => return false,
+        };
+        if self.traits.topics.knows(name, way) {
+            return false;
+        }
+        let name = known.cloned().unwrap_or_else(|| name.into());
+        Arc::make_mut(&mut self.traits).topics.note(name, way);
+        true
     }
 
     fn joins(&mut self, frame: &[u8]) -> bool {
