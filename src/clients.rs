@@ -9,6 +9,7 @@
 pub mod libraries;
 mod row;
 mod table;
+mod topics;
 mod verdict;
 
 #[cfg(test)]
@@ -16,4 +17,5 @@ mod tests;
 
 pub use row::{Counts, Rates, Row, Use};
 pub use table::{CLIENTS_MAX, Contact, Key, OTHERS, Table};
+pub use topics::{TopicUse, Topics};
 pub use verdict::{Judgement, Reason, Verdict, judge};

@@ -14,7 +14,7 @@ use super::AdminState;
 use super::handlers::refuse;
 use crate::releases::{UnknownRelease, Version};
 
-pub use view::{ApiUse, Batches, Client, Clients, Connection, Judged, Library, Reason, Software};
+pub use view::{ApiUse, Batches, Client, Clients, Connection, Judged, Library, Reason, Software, TopicUse};
 
 /// What may be asked.
 #[derive(Debug, Deserialize)]

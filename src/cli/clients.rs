@@ -24,6 +24,7 @@ Examples:
   leeward clients
   leeward clients --connections --sort idle
   leeward clients --software librdkafka --watch
+  leeward clients --topic orders               who writes or reads it; --topic 'orders*' for all that begin so
   leeward clients --incompatible-with 4.0      exit code 3 when anybody would break
   leeward clients --admin 127.0.0.1:19000 --and 127.0.0.1:29000     of both Leewards
   leeward clients -o json | jq '.clients[] | select(.acks == [\"0\"])'
@@ -59,6 +60,12 @@ pub(super) struct ClientsArgs {
     /// Only software whose name and version contain this
     #[arg(long, value_name = "TEXT")]
     software: Option<String>,
+    /// Who writes or reads this topic, or topics that begin so with a * behind it, and who may: of a client 32 topics are kept
+    #[arg(long, value_name = "NAME")]
+    topic: Option<String>,
+    /// The topics of each client in a column
+    #[arg(long, conflicts_with_all = ["topic", "connections", "incompatible_with"])]
+    topics: bool,
     /// Only those that were seen in the last so many days
     #[arg(long, value_name = "DAYS")]
     days: Option<u32>,
@@ -122,7 +129,10 @@ impl ClientsArgs {
         match self.incompatible_with {
             Some(release) => text::judged(clients, release, self.all, output.paint()),
             None if self.connections => text::connections(clients, output.paint()),
-            None => text::clients(clients, output.paint()),
+            None => match &self.topic {
+                Some(topic) => text::users(clients, topic, output.paint()),
+                None => text::clients(clients, self.topics, output.paint()),
+            },
         }
     }
 
@@ -143,7 +153,9 @@ impl ClientsArgs {
         let by_id = self.client_id.as_ref().is_none_or(|text| client.client_id.contains(text.as_str()));
         let by_software = self.software.as_ref().is_none_or(|text| text::software(client).to_lowercase().contains(&text.to_lowercase()));
         let by_time = self.days.is_none_or(|days| client.connections > 0 || client.idle_seconds <= f64::from(days) * 86_400.0);
-        by_id && by_software && by_time
+        // One of which not every topic is kept may use it, too.
+        let by_topic = self.topic.as_ref().is_none_or(|text| client.has_more_topics || text::of_topic(client, text).next().is_some());
+        by_id && by_software && by_time && by_topic
     }
 
     fn order(&self, a: &Client, b: &Client) -> Ordering {

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::topics::Topics;
 use crate::guard::time::Millis;
 use crate::session::{Tally, Traits, Used};
 
@@ -56,6 +57,9 @@ pub struct Row {
     pub groups: Vec<Box<str>>,
     pub principals: Vec<Box<str>>,
     pub addresses: Vec<IpAddr>,
+    /// Not in files of Leewards that did not look for them.
+    #[serde(default)]
+    pub topics: Topics,
     /// What was counted since the last time that rates were made.
     #[serde(skip)]
     pub since: Counts,
@@ -113,6 +117,7 @@ impl Row {
         traits.groups.iter().for_each(|group| keep(&mut self.groups, group));
         traits.principal.iter().for_each(|principal| keep(&mut self.principals, principal));
         keep(&mut self.addresses, &address);
+        self.topics.note(&traits.topics, at);
     }
 
     fn note_use(&mut self, used: &Used, asked: bool, at: Millis) {
@@ -165,6 +170,7 @@ impl Row {
         other.groups.iter().for_each(|group| keep(&mut self.groups, group));
         other.principals.iter().for_each(|principal| keep(&mut self.principals, principal));
         other.addresses.iter().for_each(|address| keep(&mut self.addresses, address));
+        self.topics.add(&other.topics);
     }
 
     /// Makes rates of what was counted in the last `seconds`, and begins anew.
@@ -174,8 +180,9 @@ impl Row {
         self.rates = Rates { requests: rate(requests), read_bytes: rate(read_bytes), written_bytes: rate(written_bytes) };
     }
 
-    /// Forgets versions that were last used before `moment`.
+    /// Forgets versions and topics that were last used before `moment`.
     pub(super) fn forget_before(&mut self, moment: Millis) {
+        self.topics.forget_before(moment);
         self.uses.retain(|used| used.last >= moment);
     }
 }

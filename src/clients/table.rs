@@ -9,7 +9,8 @@ use super::row::{News, Row};
 use crate::guard::time::Millis;
 use crate::session::{About, Software, Tally, cut};
 
-/// Client ids, each with each software that it was used with, that have rows of their own: more than most clusters have, at about 1 KiB each.
+/// Client ids, each with each software that it was used with, that have rows of their own: more than most clusters have, at about 1 KiB each, and up to 2 KiB more where all
+/// topics are there that are kept.
 pub const CLIENTS_MAX: usize = 10_000;
 
 /// The client id of the row that all further clients share.

@@ -3,7 +3,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::libraries::likely;
 use super::*;
 use crate::releases::{Release, Version};
-use crate::session::{About, Software, Tally, Traits, Used};
+use crate::session::{About, Carried, Software, TOPICS_MAX, Tally, Traits, Used, Way};
 
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -158,6 +158,75 @@ fn rows_are_merged_forgotten_and_counted() {
     let rows = kept.rows();
     assert_eq!(rows.len(), 1);
     assert_eq!(rows[0].1.uses.iter().map(|used| used.version).collect::<Vec<_>>(), [11], "what it was before its upgrade counts no more");
+}
+
+/// Topics that one session wrote and read.
+fn using(written: &[&str], read: &[&str]) -> Traits {
+    let mut topics = Carried::default();
+    written.iter().for_each(|name| topics.note((*name).into(), Way::Written));
+    read.iter().for_each(|name| topics.note((*name).into(), Way::Read));
+    Traits { topics, ..Traits::default() }
+}
+
+#[test]
+fn topics_are_kept_with_when_they_were_last_used_either_way() {
+    let (mut one, mut other) = (Table::default(), Table::default());
+    tell(&mut one, "a", using(&["orders"], &["audit"]), 1, 100);
+    tell(&mut one, "a", using(&["orders"], &["orders"]), 1, 300);
+    tell(&mut other, "a", using(&["audit", "payments"], &[]), 1, 200);
+    one.add(other);
+    let seen = |table: &Table| -> Vec<(String, u64, u64)> {
+        let rows = table.rows();
+        rows[0].1.topics.uses().iter().map(|topic| (topic.name.to_string(), topic.written, topic.read)).collect()
+    };
+    let expected = |name: &str, written, read| (name.to_owned(), written, read);
+    assert_eq!(seen(&one), [expected("audit", 200, 100), expected("orders", 300, 300), expected("payments", 200, 0)]);
+    let json = serde_json::to_string(&one.rows()).unwrap();
+    let read: Vec<(Key, Row)> = serde_json::from_str(&json).unwrap();
+    assert_eq!(read[0].1.topics, one.rows()[0].1.topics, "over a restart");
+    one.forget_before(250);
+    assert_eq!(seen(&one), [expected("orders", 300, 300)]);
+}
+
+#[test]
+fn topics_of_a_client_are_bounded_and_what_is_missing_is_said() {
+    let name = |number: usize| format!("t{number:02}");
+    let mut table = Table::default();
+    for number in 0..TOPICS_MAX {
+        tell(&mut table, "a", using(&[&name(number)], &[]), 1, 100);
+    }
+    let topics = |table: &Table| (table.rows()[0].1.topics.uses().len(), table.rows()[0].1.topics.has_more());
+    assert_eq!(topics(&table), (TOPICS_MAX, false));
+    tell(&mut table, "a", using(&["t00"], &[]), 1, 200);
+    assert_eq!(topics(&table), (TOPICS_MAX, false), "it is there");
+    let mut merged = table.clone();
+    tell(&mut table, "a", using(&[], &["more"]), 1, 300);
+    assert_eq!(topics(&table), (TOPICS_MAX, true));
+    merged.add(table.clone());
+    assert_eq!(topics(&merged), (TOPICS_MAX, true), "what another table had no room for");
+    table.forget_before(150);
+    assert_eq!(topics(&table), (1, true));
+    table.forget_before(301);
+    assert!(table.is_empty());
+    // A session that had no room itself.
+    let names: Vec<_> = (0..=TOPICS_MAX).map(name).collect();
+    let mut table = Table::default();
+    tell(&mut table, "a", using(&[], &names.iter().map(String::as_str).collect::<Vec<_>>()), 1, 100);
+    assert_eq!(topics(&table), (TOPICS_MAX, true));
+    tell(&mut table, "a", using(&["t05"], &[]), 1, 500);
+    table.forget_before(400);
+    assert_eq!(topics(&table), (1, false), "it used more once, long ago");
+}
+
+/// A file of a Leeward that kept no topics.
+#[test]
+fn rows_without_topics_are_read() {
+    let mut table = Table::default();
+    tell(&mut table, "a", using(&["orders"], &[]), 1, 100);
+    let mut row = serde_json::to_value(table.rows()[0].1).unwrap();
+    assert!(row.as_object_mut().unwrap().remove("topics").is_some());
+    let read: Row = serde_json::from_value(row).unwrap();
+    assert!(read.topics.uses().is_empty() && read.sessions == 1);
 }
 
 #[test]

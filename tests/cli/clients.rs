@@ -27,6 +27,55 @@ const OF_NO_TOPIC_V0: [u8; 8] = [0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0];
 
 const OF_NO_TOPIC_V2: [u8; 9] = [0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0];
 
+/// Produce v3 with acks=1 and one partition of a topic, without records.
+fn nothing_for(topic: &str) -> Vec<u8> {
+    let mut body = vec![0xff, 0xff, 0, 1, 0, 0, 0x75, 0x30, 0, 0, 0, 1];
+    body.extend(u16::try_from(topic.len()).expect("short").to_be_bytes());
+    body.extend(topic.as_bytes());
+    body.extend([0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
+    body
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_writes_a_topic_is_known_over_several_leewards_and_a_restart() {
+    let sandbox = Sandbox::start(SandboxConfig::default()).await.expect("a cluster");
+    let (mut running, other) = (Running::start(&sandbox.bootstrap()), Running::start(&sandbox.bootstrap()));
+    running.healthy("3 of 3 brokers reachable");
+    other.healthy("3 of 3 brokers reachable");
+    let write = |running: &Running, client_id: &str, topic: &str| {
+        let mut stream = TcpStream::connect(running.bootstrap()).expect("connected");
+        request(&mut stream, client_id, (0, 3), &nothing_for(topic));
+    };
+    write(&running, "billing", "orders");
+    write(&running, "audit", "logins");
+    write(&other, "billing", "refunds");
+    write(&other, "shop", "orders");
+    let users = |running: &Running, more: &[&str]| -> Vec<String> {
+        let seen = running.json(&[&["clients", "--sort", "id"], more].concat());
+        seen["clients"].as_array().expect("rows").iter().map(|row| row["client_id"].as_str().expect("a text").to_owned()).collect()
+    };
+    assert_eq!(users(&running, &["--topic", "orders"]), ["billing"]);
+    assert_eq!(users(&running, &["--topic", "orders", "--and", &other.admin]), ["billing", "shop"]);
+    assert_eq!(users(&running, &["--topic", "refunds"]), Vec::<String>::new());
+    assert_eq!(users(&running, &["--topic", "*", "--and", &other.admin]), ["audit", "billing", "shop"]);
+    let both = running.json(&["clients", "--client-id", "billing", "--and", &other.admin]);
+    let topics: Vec<_> =
+        both["clients"][0]["topics"].as_array().expect("topics").iter().map(|topic| (&topic["name"], topic["last_written"].is_string())).collect();
+    assert_eq!(topics, [(&"orders".into(), true), (&"refunds".into(), true)]);
+    let ran = running.tell(&["clients", "--topic", "orders", "--and", &other.admin]);
+    assert!(ran.code == Some(0) && ran.out.starts_with("2 client ids and kinds of software write or read orders; seen since"), "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("WROTE") && ran.out.contains("shop") && !ran.out.contains("audit"), "{}", ran.out);
+    let ran = running.tell(&["clients", "--topics"]);
+    assert!(ran.out.contains("TOPICS") && ran.out.contains("logins"), "{}", ran.out);
+
+    running.signal("TERM");
+    assert_eq!(running.process.wait().expect("it ends").code(), Some(0));
+    (running.process, running.lines) = Running::spawn(&running.config);
+    running.healthy("3 of 3 brokers reachable");
+    assert_eq!(users(&running, &["--topic", "orders"]), ["billing"], "written at the end, and read again");
+    sandbox.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn clients_are_shown_judged_and_remembered() {
     let sandbox = Sandbox::start(SandboxConfig::default()).await.expect("a cluster");

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use super::{ApiUse, Batches, Client, Clients, Judged, Reason};
+use super::{ApiUse, Batches, Client, Clients, Judged, Reason, TopicUse};
+use crate::session::TOPICS_MAX;
 
 /// Client id, and the software's name and version.
 type Key = (String, Option<(String, Option<String>)>);
@@ -75,10 +76,31 @@ impl Client {
         self.first_seen = std::mem::take(&mut self.first_seen).min(other.first_seen);
         self.last_seen = std::mem::take(&mut self.last_seen).max(other.last_seen);
         self.idle_seconds = self.idle_seconds.min(other.idle_seconds);
+        self.add_topics(other.topics);
+        self.has_more_topics |= other.has_more_topics;
         self.judgement = match (self.judgement.take(), other.judgement) {
             (Some(one), Some(another)) => Some(one.and(another)),
             (one, another) => one.or(another),
         };
+    }
+}
+
+impl Client {
+    /// By name, as one Leeward has them.
+    fn add_topics(&mut self, more: Vec<TopicUse>) {
+        for topic in more {
+            match self.topics.binary_search_by(|known| known.name.cmp(&topic.name)) {
+                Ok(place) => {
+                    let Some(known) = self.topics.get_mut(place) else { continue };
+                    known.last_written = known.last_written.take().max(topic.last_written);
+                    known.last_read = known.last_read.take().max(topic.last_read);
+                    known.written_seconds_ago = shorter(known.written_seconds_ago, topic.written_seconds_ago);
+                    known.read_seconds_ago = shorter(known.read_seconds_ago, topic.read_seconds_ago);
+                }
+                Err(_) if self.topics.len() >= TOPICS_MAX => self.has_more_topics = true,
+                Err(place) => self.topics.insert(place, topic),
+            }
+        }
     }
 }
 
@@ -111,6 +133,13 @@ impl Judged {
         }
         let library = if other.verdict < self.verdict { other.library.or(self.library) } else { self.library.or(other.library) };
         Judged { verdict: self.verdict.min(other.verdict), reasons: self.reasons, library }
+    }
+}
+
+fn shorter(one: Option<f64>, other: Option<f64>) -> Option<f64> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }
 
@@ -184,6 +213,34 @@ mod tests {
         assert_eq!(one.batches, Some(Batches { looked_into: 4, mean_bytes: 175.0, mean_records: 4.0, largest_bytes: 400 }));
         assert_eq!((&*one.first_seen, &*one.last_seen, one.idle_seconds), ("2026-11-01T00:00:00Z", "2026-11-03T00:00:00Z", 9.0));
         assert_eq!(one.judgement.map(|judged| (judged.verdict, judged.reasons.len())), Some((Verdict::Breaks, 1)));
+    }
+
+    #[test]
+    fn topics_are_merged_by_name_and_stay_bounded() {
+        let topic = |name: &str, written: Option<u32>, read: Option<u32>| {
+            let moment = |day: u32| format!("2026-11-{day:02}T00:00:00Z");
+            let ago = |day: u32| f64::from(30 - day) * 86_400.0;
+            let (last_written, last_read) = (written.map(moment), read.map(moment));
+            TopicUse { name: name.to_owned(), last_written, last_read, written_seconds_ago: written.map(ago), read_seconds_ago: read.map(ago) }
+        };
+        let mut one = client("a", None);
+        one.topics = vec![topic("b", Some(2), None), topic("c", None, Some(1))];
+        let mut other = client("a", None);
+        other.topics = vec![topic("a", Some(1), None), topic("b", Some(1), Some(3)), topic("c", None, Some(4))];
+        one.add(other);
+        assert_eq!(one.topics, [topic("a", Some(1), None), topic("b", Some(2), Some(3)), topic("c", None, Some(4))]);
+        assert!(!one.has_more_topics);
+        let mut full = client("a", None);
+        full.topics = (0..TOPICS_MAX).map(|number| topic(&format!("t{number:02}"), Some(1), None)).collect();
+        one.add(full.clone());
+        assert!(one.topics.len() == TOPICS_MAX && one.has_more_topics, "who has more says so");
+        let mut same = full.clone();
+        same.add(full);
+        assert!(same.topics.len() == TOPICS_MAX && !same.has_more_topics);
+        let mut cut = client("a", None);
+        cut.has_more_topics = true;
+        same.add(cut);
+        assert!(same.has_more_topics, "one Leeward knows of more");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::clients::libraries::{Likely, likely};
-use crate::clients::{Contact, Judgement, Key, Row, Table, Verdict, judge};
+use crate::clients::{self, Contact, Judgement, Key, Row, Table, Verdict, judge};
 use crate::guard::time::{Millis, rfc3339};
 use crate::net;
 use crate::register::Known;
@@ -80,8 +80,28 @@ pub struct Client {
     pub last_seen: String,
     /// Since its last request.
     pub idle_seconds: f64,
+    /// Topics that it was seen to write or read, by name; 32 at most.
+    #[serde(default)]
+    pub topics: Vec<TopicUse>,
+    /// It uses topics beside these, for which there was no room.
+    #[serde(default)]
+    pub has_more_topics: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub judgement: Option<Judged>,
+}
+
+/// A topic that a client uses. Moments are those at which a connection that did so was last active; at least one is there.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TopicUse {
+    pub name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_written: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_read: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written_seconds_ago: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_seconds_ago: Option<f64>,
 }
 
 /// One connection now.
@@ -208,7 +228,22 @@ impl Client {
             first_seen: rfc3339(row.first),
             last_seen: rfc3339(row.last),
             idle_seconds: seconds(at, row.last),
+            topics: row.topics.uses().iter().map(|topic| TopicUse::of(topic, at)).collect(),
+            has_more_topics: row.topics.has_more(),
             judgement: None,
+        }
+    }
+}
+
+impl TopicUse {
+    fn of(topic: &clients::TopicUse, at: Millis) -> Self {
+        let (written, read) = (Some(topic.written).filter(|moment| *moment > 0), Some(topic.read).filter(|moment| *moment > 0));
+        TopicUse {
+            name: topic.name.to_string(),
+            last_written: written.map(rfc3339),
+            last_read: read.map(rfc3339),
+            written_seconds_ago: written.map(|moment| seconds(at, moment)),
+            read_seconds_ago: read.map(|moment| seconds(at, moment)),
         }
     }
 }
@@ -246,7 +281,7 @@ impl Connection {
 
 impl Judged {
     fn of(judgement: Judgement, at: Millis) -> Self {
-        let reason = |reason: crate::clients::Reason| Reason {
+        let reason = |reason: clients::Reason| Reason {
             text: reason.text,
             api: reason.used.map(|(api_key, _)| api::name(api_key).to_owned()),
             version: reason.used.map(|(_, version)| version),

@@ -285,6 +285,7 @@ async fn clients_are_told_as_the_document_says() {
         "read_bytes": 5, "written_bytes": 6, "produce_requests": 3, "produce_bytes": 4, "sampled": 1, "sampled_bytes": 70, "sampled_records": 1, "largest_batch": 70,
         "uses": [{"k": 0, "v": 2, "o": true, "t": 1}, {"k": 999, "v": 1, "o": false, "t": 1}], "asked": 2, "acks": 7, "compressions": 31, "formats": 7,
         "idempotent": true, "transactional": true, "produce_timeout_ms": [1, 2], "groups": ["g"], "principals": ["alice"], "addresses": ["127.0.0.1", "::1"],
+        "topics": {"uses": [{"n": "audit", "w": 1, "r": 2}, {"n": "orders", "w": 5}], "more": 7},
     });
     let key = json!({"client_id": "sarama", "software": {"name": "sarama", "version": "v1.43.0"}});
     std::fs::write(directory.path().join("clients.json"), json!({"version": 1, "clients": [[key, row]]}).to_string()).unwrap();
@@ -299,6 +300,9 @@ async fn clients_are_told_as_the_document_says() {
         assert_eq!(answer.0, code, "{path}: {}", answer.1);
         assert!(code != 200 || rows(&answer.1).len() == 1, "{path}: {}", answer.1);
     }
+    let row = &rows(&running.ask("GET", "/v1/clients").await.1)[0];
+    let topics: Vec<_> = row["topics"].as_array().unwrap().iter().map(|topic| (&topic["name"], topic["last_read"].is_string())).collect();
+    assert_eq!((topics, &row["has_more_topics"]), (vec![(&json!("audit"), true), (&json!("orders"), false)], &json!(true)));
     let judged = &rows(&running.ask("GET", "/v1/clients?incompatible_with=4.0").await.1)[0]["judgement"];
     assert_eq!((&judged["verdict"], &judged["library"]["name"], &judged["reasons"][0]["taken"]), (&json!("breaks"), &json!("sarama"), &json!([3, 12])));
     running.stop().await;

@@ -2,36 +2,85 @@
 
 use comfy_table::Cell;
 
-use crate::admin::clients::{Client, Clients, Judged, Library};
+use crate::admin::clients::{Client, Clients, Judged, Library, TopicUse};
 use crate::cli::output::{Paint, cut, relative, table};
 use crate::clients::Verdict;
 use crate::releases::Version;
+use crate::session::TOPICS_MAX;
+use crate::tap::Pattern;
 
 /// Characters of a client id in a table.
 const ID_MAX: usize = 28;
 
-/// A row for each client id and software.
-pub(super) fn clients(clients: &Clients, paint: Paint) -> String {
+/// A row for each client id and software; `topics`: with what it uses.
+pub(super) fn clients(clients: &Clients, topics: bool, paint: Paint) -> String {
     let head =
         head(clients, format!("{} connections, {} client ids and kinds of software since {}", clients.connections.len(), clients.clients.len(), clients.since));
     if clients.clients.is_empty() {
         return head;
     }
     let row = |client: &Client| {
+        let (acks, kind) = (Cell::new(client.acks.join(" ")), Cell::new(writes(client)));
+        let how = if topics { vec![Cell::new(all_topics(client))] } else { vec![acks, kind] };
+        let who = [Cell::new(id(client)), Cell::new(software(client)), Cell::new(client.connections)];
+        let much = [Cell::new(rate(client.requests_per_second)), Cell::new(volume(client))];
+        let last = [Cell::new(some(&client.groups)), Cell::new(relative(client.idle_seconds as u64))];
+        who.into_iter().chain(how).chain(much).chain(last).collect()
+    };
+    let how: &[&str] = if topics { &["TOPICS"] } else { &["ACKS", "WRITES"] };
+    let heading = [&["CLIENT ID", "SOFTWARE", "NOW"], how, &["REQ/S", "IN/OUT /S", "GROUPS", "IDLE"]].concat();
+    format!("{head}\n\n{}", table(&heading, clients.clients.iter().map(row), paint))
+}
+
+/// Who uses a topic, or topics that begin so: a row for each client and topic.
+pub(super) fn users(clients: &Clients, pattern: &str, paint: Paint) -> String {
+    let surely = clients.clients.iter().filter(|client| of_topic(client, pattern).next().is_some()).count();
+    let maybe = clients.clients.len() - surely;
+    let may = if maybe > 0 { format!(", {maybe} may (?: more than the {TOPICS_MAX} topics that are kept of a client)") } else { String::new() };
+    let head = head(clients, cut(&format!("{surely} client ids and kinds of software write or read {pattern}{may}; seen since {}", clients.since)));
+    let rows: Vec<_> = clients.clients.iter().flat_map(|client| users_of(client, pattern)).collect();
+    if rows.is_empty() {
+        return head;
+    }
+    format!("{head}\n\n{}", table(&["CLIENT ID", "TOPIC", "WROTE", "READ", "SOFTWARE", "NOW", "GROUPS", "FROM"], rows, paint))
+}
+
+fn users_of(client: &Client, pattern: &str) -> Vec<Vec<Cell>> {
+    let row = |topic: &str, written: String, read: String| {
         vec![
             Cell::new(id(client)),
+            Cell::new(short(topic)),
+            Cell::new(written),
+            Cell::new(read),
             Cell::new(software(client)),
             Cell::new(client.connections),
-            Cell::new(client.acks.join(" ")),
-            Cell::new(writes(client)),
-            Cell::new(rate(client.requests_per_second)),
-            Cell::new(volume(client)),
             Cell::new(some(&client.groups)),
-            Cell::new(relative(client.idle_seconds as u64)),
+            Cell::new(some(&client.addresses)),
         ]
     };
-    let heading = ["CLIENT ID", "SOFTWARE", "NOW", "ACKS", "WRITES", "REQ/S", "IN/OUT /S", "GROUPS", "IDLE"];
-    format!("{head}\n\n{}", table(&heading, clients.clients.iter().map(row), paint))
+    let ago = |seconds: Option<f64>| seconds.map_or_else(|| "-".to_owned(), |seconds| format!("{} ago", relative(seconds as u64)));
+    let known: Vec<_> = of_topic(client, pattern).map(|topic| row(&topic.name, ago(topic.written_seconds_ago), ago(topic.read_seconds_ago))).collect();
+    if known.is_empty() { vec![row(pattern, "?".to_owned(), "?".to_owned())] } else { known }
+}
+
+/// The topics of a client that are meant.
+pub(super) fn of_topic<'a>(client: &'a Client, pattern: &str) -> impl Iterator<Item = &'a TopicUse> {
+    let pattern = Pattern::new(pattern);
+    client.topics.iter().filter(move |topic| pattern.matches(&topic.name))
+}
+
+/// The first ones by name, and how many others there are.
+fn all_topics(client: &Client) -> String {
+    const SHOWN: usize = 2;
+    let named: Vec<_> = client.topics.iter().take(SHOWN).map(|topic| short(&topic.name)).collect();
+    let rest = client.topics.len() - named.len();
+    match (named.join(" "), rest, client.has_more_topics) {
+        (names, _, _) if names.is_empty() => "-".to_owned(),
+        (names, 0, false) => names,
+        (names, 0, true) => format!("{names} and more"),
+        (names, rest, false) => format!("{names} +{rest}"),
+        (names, rest, true) => format!("{names} +{rest} and more"),
+    }
 }
 
 /// A row for each connection.
@@ -136,7 +185,7 @@ pub(super) fn software(client: &Client) -> String {
     let Some(software) = &client.software else { return "-".to_owned() };
     let version = software.version.as_deref().map(|version| format!(" {version}")).unwrap_or_default();
     let text = format!("{}{}{version}", if software.inferred { "~" } else { "" }, software.name);
-    text.chars().take(ID_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect()
+    printable(&text)
 }
 
 fn id(client: &Client) -> String {
@@ -190,7 +239,17 @@ fn rate(per_second: f64) -> String {
 fn some(names: &[String]) -> String {
     match names {
         [] => "-".to_owned(),
-        [one] => one.chars().take(ID_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect(),
-        [one, rest @ ..] => format!("{} +{}", one.chars().take(ID_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect::<String>(), rest.len()),
+        [one] => printable(one),
+        [one, rest @ ..] => format!("{} +{}", printable(one), rest.len()),
     }
+}
+
+/// What fits a table of it.
+fn printable(text: &str) -> String {
+    text.chars().take(ID_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// The same, and an ellipsis where something is missing.
+fn short(text: &str) -> String {
+    if text.chars().count() <= ID_MAX { printable(text) } else { printable(text).chars().take(ID_MAX - 1).chain(['…']).collect() }
 }
