@@ -23,22 +23,34 @@ pub(super) struct Asked {
     /// A release, such as 4.0 or 4.0.1.
     #[serde(default)]
     incompatible_with: Option<String>,
+    /// With a release: neither connections nor clients that would go on working.
+    #[serde(default)]
+    only_at_risk: bool,
 }
 
 pub(super) async fn clients(State(state): State<AdminState>, asked: Result<Query<Asked>, QueryRejection>) -> Response {
-    let target =
-        asked.map_err(|error| error.body_text()).and_then(|Query(asked)| target(asked.incompatible_with.as_deref()).map_err(|error| error.to_string()));
-    let target = match target {
-        Ok(target) => target,
+    let understood = asked.map_err(|error| error.body_text()).and_then(|Query(asked)| Ok((asked.target()?, asked.only_at_risk)));
+    let (target, only_at_risk) = match understood {
+        Ok(understood) => understood,
         Err(problem) => return refuse(StatusCode::BAD_REQUEST, &problem, "ask for /v1/clients, or for /v1/clients?incompatible_with=4.0"),
     };
     match state.register.look().await {
-        Some(known) => Json(Clients::of(&known, target)).into_response(),
+        Some(known) => {
+            let clients = Clients::of(&known, target);
+            Json(if only_at_risk { clients.at_risk() } else { clients }).into_response()
+        }
         None => refuse(StatusCode::SERVICE_UNAVAILABLE, "Leeward is ending", "ask again when it runs"),
     }
 }
 
-/// An empty text asks for no release.
-fn target(text: Option<&str>) -> Result<Option<Version>, UnknownRelease> {
-    text.filter(|text| !text.is_empty()).map(str::parse).transpose()
+impl Asked {
+    /// An empty text asks for no release.
+    fn target(&self) -> Result<Option<Version>, String> {
+        let target = self.incompatible_with.as_deref().filter(|text| !text.is_empty());
+        let target = target.map(|text| text.parse().map_err(|error: UnknownRelease| error.to_string())).transpose()?;
+        if self.only_at_risk && target.is_none() {
+            return Err("only_at_risk needs a release that would put clients at risk".to_owned());
+        }
+        Ok(target)
+    }
 }

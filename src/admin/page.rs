@@ -1,7 +1,10 @@
 //! The page for people: three files that the binary holds. It has no data of its own; all that it shows and does goes through the paths beside it.
 
+use axum::body::Body;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+
+use crate::releases::Release;
 
 /// What a browser asks without a token: there is nothing in them but the page, and it is the page that asks for the token.
 pub(super) const FILES: [&str; 3] = ["/", "/page.css", "/page.js"];
@@ -15,7 +18,12 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
                       base-uri 'none'; frame-ancestors 'none'";
 
 pub(super) async fn index() -> Response {
-    file("text/html; charset=utf-8", INDEX)
+    file("text/html; charset=utf-8", INDEX.replace("{releases}", &releases()))
+}
+
+/// The releases that may be asked about, the newest first: it removed the most.
+fn releases() -> String {
+    Release::all().rev().map(|release| format!("<option>{}</option>", release.name())).collect()
 }
 
 pub(super) async fn style() -> Response {
@@ -26,7 +34,7 @@ pub(super) async fn script() -> Response {
     file("text/javascript; charset=utf-8", SCRIPT)
 }
 
-fn file(kind: &'static str, text: &'static str) -> Response {
+fn file(kind: &'static str, text: impl Into<Body>) -> Response {
     let headers = [
         (header::CONTENT_TYPE, kind),
         (header::CONTENT_SECURITY_POLICY, POLICY),
@@ -35,5 +43,5 @@ fn file(kind: &'static str, text: &'static str) -> Response {
         // A page of the version before must not speak to this one.
         (header::CACHE_CONTROL, "no-store"),
     ];
-    (headers, text).into_response()
+    (headers, text.into()).into_response()
 }

@@ -122,6 +122,8 @@ impl Browser {
             "Enter" => ("Enter", 13, "\r"),
             "Escape" => ("Escape", 27, ""),
             " " => ("Space", 32, " "),
+            "ArrowUp" => ("ArrowUp", 38, ""),
+            "ArrowDown" => ("ArrowDown", 40, ""),
             _ => panic!("{key}"),
         };
         let down = if text.is_empty() { "rawKeyDown" } else { "keyDown" };

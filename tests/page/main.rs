@@ -5,8 +5,8 @@
 
 mod browser;
 
-use std::io::Write;
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -64,6 +64,14 @@ impl Running {
         let mut command = Command::new(env!("CARGO_BIN_EXE_leeward"));
         let ran = command.args(arguments).args(["--admin", &self.admin]).env("LEEWARD_TOKEN", WRITER).output().unwrap();
         assert!(ran.status.success(), "{arguments:?}: {}{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+        String::from_utf8(ran.stdout).unwrap()
+    }
+
+    /// What `leeward clients` says of a release; its exit code says that somebody would break.
+    fn ask_clients(&self, release: &str) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_leeward"));
+        let ran = command.args(["clients", "--incompatible-with", release, "--admin", &self.admin]).env("LEEWARD_TOKEN", READER).output().unwrap();
+        assert_eq!(ran.status.code(), Some(3));
         String::from_utf8(ran.stdout).unwrap()
     }
 }
@@ -244,6 +252,73 @@ async fn a_reassignment_is_shown_and_paused_and_goes_on() {
     browser.until("document.querySelector('#reassign-state').textContent === 'done'");
     let replicas = sandbox.state().partitions.iter().find(|now| now.topic == "orders").unwrap().replicas.clone();
     assert!(replicas.contains(&4), "{replicas:?}");
+    assert_eq!(browser.complaints, Vec::<String>::new());
+    sandbox.shutdown().await;
+}
+
+/// One ListOffsets v0, which 4.0 removed, of a client that asks for no versions and so cannot do better; the connection stays as long as it is held.
+fn old_client(bootstrap: &str, client_id: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(bootstrap).unwrap();
+    let mut frame = vec![0, 2, 0, 0, 0, 0, 0, 7, 0, u8::try_from(client_id.len()).unwrap()];
+    frame.extend(client_id.as_bytes());
+    frame.extend([0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
+    stream.write_all(&u32::try_from(frame.len()).unwrap().to_be_bytes()).unwrap();
+    stream.write_all(&frame).unwrap();
+    stream.read_exact(&mut [0; 4]).unwrap();
+    stream
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whom_an_upgrade_would_break_is_shown_for_the_release_that_is_chosen() {
+    let Some(chromium) = browser::present().filter(|_| std::env::var("LEEWARD_PAGE").as_deref() != Ok("off")) else { return };
+    let sandbox = Sandbox::start(SandboxConfig::default()).await.unwrap();
+    let running = Running::start(&sandbox);
+    let old = old_client(&running.bootstrap, "sarama <b>1.20</b>");
+    let mut browser = Browser::start(chromium);
+    browser.screen(1280, 900, "light");
+    let url = format!("http://{}/", running.admin);
+    browser.open(&url);
+    browser.until("document.querySelector('#ask-token')?.open");
+    browser.type_in(READER);
+    browser.press("Enter");
+    browser.until("document.querySelector('#breaks-line').textContent.startsWith('1 would break with Kafka 4.4, 0 cannot be told, 0 fine; seen since ')");
+    let row = "document.querySelector('#breaks > li')";
+    assert_eq!(browser.look(&format!("[{row}.children[0].textContent, {row}.children[1].textContent]")), json!(["breaks", "sarama <b>1.20</b>"]));
+    let why = browser.look(&format!("{row}.textContent"));
+    let why = why.as_str().unwrap();
+    for said in [
+        "ListOffsets v0 was removed, 4.4 takes v1 and later; last seen",
+        "raise Config.Version to V2_1_0_0 or later",
+        "KIP-896",
+        "1 connection; address 127.0.0.1",
+    ] {
+        assert!(why.contains(said), "{said}: {why}");
+    }
+    looks_right(&mut browser, "breaks");
+
+    // The answer is that of the command, for each release that the keyboard chooses.
+    let chosen = "document.querySelector('#breaks-release').value";
+    browser.tab_to("it.id === 'breaks-release'");
+    while browser.look(chosen) != "3.9" {
+        let before = browser.look(chosen);
+        browser.press("ArrowDown");
+        browser.until(&format!("{chosen} !== {before}"));
+    }
+    browser.until("document.querySelector('#breaks-line').textContent.startsWith('0 would break with Kafka 3.9, 0 cannot be told, 1 fine; ')");
+    browser.until("document.querySelector('#breaks').children.length === 0");
+    browser.press("ArrowUp");
+    browser.until("document.querySelector('#breaks-line').textContent.startsWith('1 would break with Kafka 4.0, ')");
+    assert_eq!(browser.look("document.activeElement.id"), "breaks-release");
+    let told = running.ask_clients("4.0");
+    let shown = browser.look("document.querySelector('#breaks-line').textContent");
+    assert!(shown.as_str().unwrap().starts_with(told.split(';').next().unwrap()), "{shown} {told}");
+
+    // Who has gone is still named: the upgrade would break it when it comes back.
+    drop(old);
+    while !running.tell(&["clients", "--connections"]).starts_with("0 connections") {}
+    browser.press("ArrowUp");
+    browser.until(&format!("{row}?.querySelector('.quiet').textContent.startsWith('last seen ')"));
+    assert_eq!(browser.look("[location.href, document.cookie]"), json!([url, ""]));
     assert_eq!(browser.complaints, Vec::<String>::new());
     sandbox.shutdown().await;
 }

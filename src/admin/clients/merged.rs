@@ -33,6 +33,8 @@ impl Clients {
             },
             incompatible_with: self.incompatible_with.or(other.incompatible_with),
             clients: all.into_values().collect(),
+            // Of what was left out nobody knows which are the same.
+            left_out: self.left_out.zip(other.left_out).map(|(one, another)| one + another),
             connections: self.connections,
         }
     }
@@ -153,7 +155,7 @@ fn union(names: &mut Vec<String>, more: Vec<String>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Software;
+    use super::super::{Connection, Software};
     use super::*;
     use crate::clients::Verdict;
 
@@ -163,7 +165,7 @@ mod tests {
     }
 
     fn of(at: &str, clients: Vec<Client>) -> Clients {
-        Clients { at: at.to_owned(), since: at.to_owned(), problem: None, incompatible_with: None, clients, connections: Vec::new() }
+        Clients { at: at.to_owned(), since: at.to_owned(), problem: None, incompatible_with: None, clients, left_out: None, connections: Vec::new() }
     }
 
     fn judged(verdict: Verdict, reasons: &[(&str, &str)]) -> Option<Judged> {
@@ -213,6 +215,18 @@ mod tests {
         assert_eq!(one.batches, Some(Batches { looked_into: 4, mean_bytes: 175.0, mean_records: 4.0, largest_bytes: 400 }));
         assert_eq!((&*one.first_seen, &*one.last_seen, one.idle_seconds), ("2026-11-01T00:00:00Z", "2026-11-03T00:00:00Z", 9.0));
         assert_eq!(one.judgement.map(|judged| (judged.verdict, judged.reasons.len())), Some((Verdict::Breaks, 1)));
+    }
+
+    #[test]
+    fn who_would_go_on_working_is_left_out_and_counted() {
+        let with = |client_id, verdict| Client { judgement: judged(verdict, &[]), ..client(client_id, None) };
+        let mut all =
+            of("2026-11-26T08:00:00Z", vec![with("a", Verdict::Fine), with("b", Verdict::Breaks), with("c", Verdict::CannotTell), with("d", Verdict::Fine)]);
+        all.connections = vec![Connection { address: "127.0.0.1:5".to_owned(), node_id: None, client: client("a", None) }];
+        let risky = all.at_risk();
+        assert_eq!(risky.clients.iter().map(|client| &*client.client_id).collect::<Vec<_>>(), ["b", "c"]);
+        assert_eq!((risky.left_out, risky.connections.len()), (Some(2), 0));
+        assert_eq!(risky.clone().and(risky).left_out, Some(4));
     }
 
     #[test]

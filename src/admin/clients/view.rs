@@ -28,6 +28,9 @@ pub struct Clients {
     pub incompatible_with: Option<String>,
     /// By client id and software. Those beyond 10,000 are one row, `(others)`.
     pub clients: Vec<Client>,
+    /// Clients that were left out because they would go on working, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<usize>,
     pub connections: Vec<Connection>,
 }
 
@@ -187,8 +190,18 @@ impl Clients {
             problem: known.problem.clone(),
             incompatible_with: target.map(|target| target.to_string()),
             clients: known.table.rows().into_iter().map(client).collect(),
+            left_out: None,
             connections,
         }
+    }
+
+    /// Those alone that would break, or of which it cannot be told; of a cluster with thousands of clients that is little.
+    pub(super) fn at_risk(mut self) -> Self {
+        let all = self.clients.len();
+        self.clients.retain(|client| client.judgement.as_ref().is_some_and(|judged| judged.verdict != Verdict::Fine));
+        self.left_out = Some(all - self.clients.len());
+        self.connections.clear();
+        self
     }
 }
 

@@ -6,6 +6,8 @@ const HISTORY = 300; // seconds that the chart shows
 const RATE_OVER = 10; // seconds over which rates and latencies are taken
 const SILENCE = 10_000; // ms without a picture, after which a connection is no more
 const SLOW_EVERY = 10_000; // ms between two readings of what is no part of the stream
+const BREAKS_EVERY = 60_000; // ms between two readings of whom an upgrade would break: clients change slowly, and there may be thousands
+const BREAKS_SHOWN = 100; // clients of it that are shown; more are named by leeward clients
 
 let token = sessionStorage.getItem("leeward-token");
 let cluster = null; // the last reading of the cluster
@@ -472,6 +474,7 @@ async function slow() {
   harmed(report.status === "fulfilled" ? report.value : null);
   if (audit.status === "fulfilled") trail(audit.value.entries);
   if (moves.status === "fulfilled") reassign(moves.value.reassignment);
+  if (!breaksRead.turn || performance.now() - breaksRead.at > BREAKS_EVERY) breaks();
 }
 
 const LEVELS = { ok: "good", note: "wait", unknown: "warn", danger: "bad" };
@@ -501,6 +504,54 @@ function harmed(report) {
   }, (row, client) => {
     const errors = Object.entries(client.reached_errors).map(([name, n]) => `${name} ${count(n)} times`).join(", ");
     put(row.children[1], `${client.client_id || "(no client id)"}, ${client.api}: ${errors}, in "${report.episode.reason}"`);
+  });
+}
+
+let breaksRead = { at: 0, turn: 0 };
+
+// Whom brokers of the chosen release would break: what leeward clients --incompatible-with says.
+async function breaks() {
+  const release = byId("breaks-release").value;
+  const turn = breaksRead.turn + 1;
+  breaksRead = { at: performance.now(), turn };
+  try {
+    const found = await ask(`/v1/clients?incompatible_with=${encodeURIComponent(release)}&only_at_risk=true`);
+    if (turn === breaksRead.turn) showBreaks(release, found);
+  } catch (error) {
+    if (turn !== breaksRead.turn) return;
+    showBreaks(release, null);
+    put(byId("breaks-line"), `Whom Kafka ${release} would break is not known: ${error.message}.`);
+  }
+}
+
+const VERDICTS = { breaks: ["breaks", "bad"], cannot_tell: ["cannot tell", "warn"] };
+
+function showBreaks(release, found) {
+  const worst = Object.keys(VERDICTS);
+  const clients = (found?.clients ?? []).toSorted((a, b) => worst.indexOf(a.judgement.verdict) - worst.indexOf(b.judgement.verdict));
+  const broken = clients.filter((client) => client.judgement.verdict === "breaks").length;
+  const more = clients.length > BREAKS_SHOWN ? ` The first ${BREAKS_SHOWN} are here, all of them in leeward clients --incompatible-with ${release}.` : "";
+  const problem = found?.problem ? ` Note: ${found.problem}.` : "";
+  if (found) put(byId("breaks-line"), `${count(broken)} would break with Kafka ${release}, ${count(clients.length - broken)} cannot be told, ${count(found.left_out)} fine; seen since ${found.since}.${more}${problem}`);
+  keyed(byId("breaks"), clients.slice(0, BREAKS_SHOWN), (client) => JSON.stringify([client.client_id, client.software]), () => {
+    const [row, text] = [make("li"), make("div", "grow")];
+    text.append(make("p"), make("p"), make("p", "quiet"));
+    row.append(make("span", "pill"), make("strong"), text);
+    return row;
+  }, (row, client) => {
+    const { verdict, reasons, library } = client.judgement;
+    const [pill, name, text] = row.children;
+    const [why, what, where] = text.children;
+    put(pill, VERDICTS[verdict][0]);
+    tone(pill, VERDICTS[verdict][1]);
+    put(name, client.client_id || "(no client id)");
+    put(why, reasons.map((reason) => `${reason.text}; last seen ${lasting(reason.seen_seconds_ago)} ago.`).join(" "));
+    what.hidden = verdict !== "breaks";
+    const likely = library && `${library.name}${library.version ? ` ${library.version}` : ""}${library.inferred ? " (inferred)" : ""}`;
+    put(what, library ? `${likely}: ${library.advice} (${library.source}).` : "Find it by its address, and use a library of 2019 or later, without a setting that pins an old version of Kafka.");
+    const from = [["address", client.addresses], ["user", client.principals], ["group", client.groups]];
+    const seen = client.connections ? plural(client.connections, "connection", "connections") : `last seen ${ago(client.last_seen)}`;
+    put(where, [!library || verdict === "breaks" ? "" : likely, seen, ...from.filter(([, names]) => names.length).map(([kind, names]) => `${kind} ${names.join(", ")}`)].filter(Boolean).join("; "));
   });
 }
 
@@ -586,6 +637,11 @@ byId("reassign-pause").addEventListener("click", () => confirm({
 byId("reassign-resume").addEventListener("click", () => confirm({
   title: "Go on with the reassignment?", what: "It goes on where it stopped, and looks at the cluster first.", yes: "Go on", path: "/v1/reassign/resume", done: "the reassignment goes on",
 }));
+
+byId("breaks-release").addEventListener("change", () => {
+  put(byId("breaks-line"), `Whom Kafka ${byId("breaks-release").value} would break is being looked at.`);
+  breaks();
+});
 
 setInterval(slow, SLOW_EVERY);
 document.addEventListener("visibilitychange", slow);

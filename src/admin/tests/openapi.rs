@@ -292,9 +292,14 @@ async fn clients_are_told_as_the_document_says() {
     let running = start_in(directory.path(), nothing).await;
     let rows = |body: &str| serde_json::from_str::<Value>(body).unwrap()["clients"].as_array().unwrap().clone();
     let operation = operations(&document).into_iter().find(|operation| operation.path == "/v1/clients").unwrap();
-    for (path, code) in
-        [("/v1/clients", 200), ("/v1/clients?incompatible_with=4.0", 200), ("/v1/clients?incompatible_with=", 200), ("/v1/clients?incompatible_with=9", 400)]
-    {
+    for (path, code) in [
+        ("/v1/clients", 200),
+        ("/v1/clients?incompatible_with=4.0", 200),
+        ("/v1/clients?incompatible_with=", 200),
+        ("/v1/clients?incompatible_with=4.0&only_at_risk=true", 200),
+        ("/v1/clients?only_at_risk=true", 400),
+        ("/v1/clients?incompatible_with=9", 400),
+    ] {
         let answer = running.ask("GET", path).await;
         operation.hold(&document, &answer);
         assert_eq!(answer.0, code, "{path}: {}", answer.1);

@@ -44,6 +44,10 @@ async fn the_page_is_served_with_nothing_from_elsewhere() {
         }
     }
     let (_, _, page) = running.exchange("GET / HTTP/1.1\r\nhost: localhost\r\n\r\n".to_owned()).await;
+    // The newest release is the one that is chosen at first.
+    let releases: Vec<_> = page.split("<option>").skip(1).filter_map(|option| option.split('<').next()).collect();
+    let known: Vec<_> = crate::releases::Release::all().rev().map(crate::releases::Release::name).collect();
+    assert!(releases == known && releases.first() == Some(&"4.4") && releases.last() == Some(&"2.1") && !page.contains('{'), "{releases:?}");
     assert!(!page.contains("<style") && !page.contains(" style=") && !page.contains(" onclick=") && page.matches("<script").count() == 1, "{page}");
     running.stop().await;
 }

@@ -10,7 +10,7 @@ fn client(client_id: &str, rate: f64, idle: f64) -> Client {
 
 fn of(clients: Vec<Client>) -> Clients {
     let connections = clients.iter().map(|client| Connection { address: "10.0.0.1:5000".to_owned(), node_id: Some(1), client: client.clone() }).collect();
-    Clients { at: String::new(), since: "2026-11-26T06:14:40Z".to_owned(), problem: None, incompatible_with: None, clients, connections }
+    Clients { at: String::new(), since: "2026-11-26T06:14:40Z".to_owned(), problem: None, incompatible_with: None, clients, left_out: None, connections }
 }
 
 fn topic(name: &str, written: Option<f64>, read: Option<f64>) -> TopicUse {
