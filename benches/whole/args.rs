@@ -33,6 +33,9 @@ pub(crate) struct Args {
     /// and another one without (what those two differ by is the noise); with `--baseline` that one is what both are compared with
     #[arg(long, value_name = "QUERY", num_args = 0..=1, default_missing_value = "sample=100")]
     pub(crate) tap: Option<String>,
+    /// With --tap: so many pairs of slices, each --seconds long, of one process without and with the listener, and as many without any to compare with
+    #[arg(long, default_value_t = 0, requires = "tap")]
+    pub(crate) pairs: usize,
     /// How to start the relay of `--against relay`, with {listen} and {broker} in it, instead of the one of this bench
     #[arg(long)]
     pub(crate) relay_command: Option<String>,

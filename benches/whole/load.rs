@@ -56,46 +56,59 @@ struct Connection {
 
 /// Connects, warms up, measures; takes a reading at both ends of the measured time.
 pub(crate) fn drive<T>(plan: &Plan<'_>, mut read: impl FnMut() -> Result<T>) -> Result<Outcome<T>> {
-    let mut poll = Poll::new()?;
-    let mut connections = connect(plan, &poll)?;
-    let (mut events, mut buffer) = (Events::with_capacity(256), vec![0; BUFFER_BYTES]);
-    let (mut latency, mut answered) = (Histogram::new(), 0_u64);
-    let mut last_answer = Instant::now();
-    let mut started: Option<(Instant, T)> = None;
-    let warm_at = Instant::now() + plan.warm_up;
-    for connection in &mut connections {
-        connection.send(plan.request, plan.in_flight, Instant::now())?;
+    let mut load = Load::start(plan)?;
+    load.run_for(plan, plan.warm_up)?;
+    load.latency.clear();
+    let before = read()?;
+    let (requests, seconds) = load.run_for(plan, plan.measure)?;
+    let bytes = requests * (plan.request.len() + plan.response_bytes) as u64;
+    Ok(Outcome { requests, bytes, seconds, latency: load.latency, before, after: read()? })
+}
+
+/// Connections that go on.
+pub(crate) struct Load {
+    poll: Poll,
+    events: Events,
+    connections: Vec<Connection>,
+    buffer: Vec<u8>,
+    latency: Histogram,
+    last_answer: Instant,
+}
+
+impl Load {
+    pub(crate) fn start(plan: &Plan<'_>) -> Result<Self> {
+        let poll = Poll::new()?;
+        let mut connections = connect(plan, &poll)?;
+        for connection in &mut connections {
+            connection.send(plan.request, plan.in_flight, Instant::now())?;
+        }
+        let (events, buffer) = (Events::with_capacity(256), vec![0; BUFFER_BYTES]);
+        Ok(Load { poll, events, connections, buffer, latency: Histogram::new(), last_answer: Instant::now() })
     }
-    loop {
-        match poll.poll(&mut events, Some(Duration::from_millis(50))) {
-            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error.into()),
-            Err(_) | Ok(()) => {}
-        }
-        let before = answered;
-        for event in &events {
-            let Token(index) = event.token();
-            answered += connections[index].on_event(plan, &mut buffer, &mut latency)?;
-        }
-        let now = Instant::now();
-        if answered > before {
-            last_answer = now;
-        } else if now - last_answer > SILENCE_MAX {
-            return Err(format!("no answer for {} s after {answered} answers: it hangs", SILENCE_MAX.as_secs()).into());
-        }
-        match started.take() {
-            None if now >= warm_at => {
-                latency.clear();
-                answered = 0;
-                started = Some((Instant::now(), read()?));
+
+    /// Goes on for this time; how many requests were answered in it, and how long it really was in seconds.
+    pub(crate) fn run_for(&mut self, plan: &Plan<'_>, time: Duration) -> Result<(u64, f64)> {
+        let (start, mut answered) = (Instant::now(), 0);
+        loop {
+            match self.poll.poll(&mut self.events, Some(Duration::from_millis(50))) {
+                Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error.into()),
+                Err(_) | Ok(()) => {}
             }
-            None => {}
+            let before = answered;
+            for event in &self.events {
+                let Token(index) = event.token();
+                answered += self.connections[index].on_event(plan, &mut self.buffer, &mut self.latency)?;
+            }
+            let now = Instant::now();
+            if answered > before {
+                self.last_answer = now;
+            } else if now - self.last_answer > SILENCE_MAX {
+                return Err(format!("no answer for {} s after {answered} answers: it hangs", SILENCE_MAX.as_secs()).into());
+            }
             // Only with an answer just now: a time that ends in silence is not over, it may be that nothing comes any more.
-            Some((start, reading)) if now >= start + plan.measure && answered > before => {
-                let seconds = (now - start).as_secs_f64();
-                let bytes = answered * (plan.request.len() + plan.response_bytes) as u64;
-                return Ok(Outcome { requests: answered, bytes, seconds, latency, before: reading, after: read()? });
+            if now >= start + time && answered > before {
+                return Ok((answered, (now - start).as_secs_f64()));
             }
-            Some(running) => started = Some(running),
         }
     }
 }

@@ -4,6 +4,8 @@
 //!     cargo bench --bench whole -- --scenario small,fetch --rounds 9 --seconds 3 --json out.json
 //!     cargo bench --bench whole -- --smoke                         one short round of everything: does it run, not how fast
 //!     cargo bench --bench whole -- --tap                           what a listener of leeward tap costs, and that without one nothing does
+//!     cargo bench --bench whole -- --tap --pairs 60 --seconds 0.5 --scenario small
+//!                                                                  the same in one process, in which a listener comes and goes: a figure that decides
 //!
 //! What counts is the CPU time of the proxy alone (`/proc/PID/task/*/schedstat`), taken between two moments of steady load, and its ratio to the relay's in
 //! the same round: rounds are interleaved, since the speed of a shared machine drifts by more than the differences that are looked for. The load generator
@@ -18,6 +20,7 @@ mod frames;
 mod histogram;
 mod idle;
 mod load;
+mod paired;
 mod pipe;
 mod process;
 mod proxy;

@@ -99,6 +99,8 @@ pub(crate) struct Running {
     pub(crate) bootstrap: SocketAddr,
     /// Where a client is sent for the one broker.
     pub(crate) broker: SocketAddr,
+    /// Where Leeward answers operators.
+    pub(crate) admin: Option<SocketAddr>,
     process: Option<Guarded>,
     folder: TempDir,
 }
@@ -106,7 +108,7 @@ pub(crate) struct Running {
 impl Running {
     pub(crate) fn start(contender: Contender, args: &Args, broker: SocketAddr) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let mut running = Self { contender, bootstrap: broker, broker, process: None, folder };
+        let mut running = Self { contender, bootstrap: broker, broker, admin: None, process: None, folder };
         let started = match contender {
             Contender::Leeward | Contender::Plain | Contender::Window | Contender::Tapped | Contender::Untapped => {
                 running.start_leeward(args, &args.leeward_bin, broker)
@@ -164,7 +166,7 @@ impl Running {
             return Err(format!("{} is not there", program.display()).into());
         }
         self.spawn(leashed(program).arg("run").arg("--config").arg(&config))?;
-        self.bootstrap = bootstrap;
+        (self.bootstrap, self.admin) = (bootstrap, Some(admin));
         self.broker = self.await_service(|| setup::learn_broker(bootstrap))?;
         if self.broker == broker {
             return Err("its metadata names the broker's own address".into());

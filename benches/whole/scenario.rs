@@ -11,7 +11,7 @@ use crate::pipe::BATCH_MAX;
 use crate::process::{self, Guarded, in_path, leashed};
 use crate::proxy::{Contender, Running, start_own};
 use crate::report::{Metric, Report, Sample};
-use crate::{idle, storm, syscalls};
+use crate::{idle, paired, storm, syscalls};
 
 impl Scenario {
     pub(crate) fn name(self) -> &'static str {
@@ -93,7 +93,24 @@ struct Traffic {
     batch: usize,
 }
 
+/// What a listener of `leeward tap` costs, in one process for each scenario.
+fn run_pairs(args: &Args, query: &str) -> Result<()> {
+    for &scenario in &args.scenario {
+        let Some(traffic) = scenario.traffic()? else { continue };
+        println!("\n{}: {}", scenario.name(), scenario.title());
+        let (_null_broker, broker) = start_own("broker", &["--batch", &scenario.batch().to_string()])?;
+        let running = Running::start(Contender::Leeward, args, broker)?;
+        let (Some(pid), Some(admin)) = (running.pid(), running.admin) else { return Err("leeward does not run".into()) };
+        let pairs = paired::measure(args, &traffic.plan(args, running.broker), pid, admin, query);
+        running.explained(pairs)?.print();
+    }
+    Ok(())
+}
+
 pub(crate) fn run(args: &Args) -> Result<()> {
+    if let (1.., Some(query)) = (args.pairs, &args.tap) {
+        return run_pairs(args, query);
+    }
     let contenders = Contender::of(args);
     let mut report = Report::new(args);
     for &scenario in &args.scenario {
