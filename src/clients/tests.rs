@@ -184,8 +184,11 @@ fn topics_are_kept_with_when_they_were_last_used_either_way() {
     let json = serde_json::to_string(&one.rows()).unwrap();
     let read: Vec<(Key, Row)> = serde_json::from_str(&json).unwrap();
     assert_eq!(read[0].1.topics, one.rows()[0].1.topics, "over a restart");
+    // What is told later need not have been later.
+    tell(&mut one, "a", using(&["orders"], &["orders"]), 1, 50);
+    tell(&mut one, "a", using(&[], &["refunds"]), 1, 260);
     one.forget_before(250);
-    assert_eq!(seen(&one), [expected("orders", 300, 300)]);
+    assert_eq!(seen(&one), [expected("orders", 300, 300), expected("refunds", 0, 260)]);
 }
 
 #[test]
@@ -216,6 +219,29 @@ fn topics_of_a_client_are_bounded_and_what_is_missing_is_said() {
     tell(&mut table, "a", using(&["t05"], &[]), 1, 500);
     table.forget_before(400);
     assert_eq!(topics(&table), (1, false), "it used more once, long ago");
+}
+
+/// What operators find an application by.
+#[test]
+fn names_of_a_client_are_bounded_and_each_is_kept_once() {
+    let mut table = Table::default();
+    for number in 0..30 {
+        let groups = vec![format!("g{}", number % 15).into()];
+        tell(&mut table, "a", Traits { groups, ..Traits::default() }, 1, 1);
+    }
+    let rows = table.rows();
+    assert_eq!((rows[0].1.groups.len(), rows[0].1.addresses.len()), (8, 1));
+    assert!(rows[0].1.groups.iter().all(|group| rows[0].1.groups.iter().filter(|other| *other == group).count() == 1));
+}
+
+#[test]
+fn a_library_that_is_new_enough_clears_what_traffic_does_not_tell() {
+    let said = |version: &str| Some(Software { name: "apache-kafka-java".into(), version: version.into() });
+    let unclear = |version: &str| Traits { software: said(version), ..traits(Some(3), &[(PRODUCE, 2, false)]) };
+    for (version, target, verdict) in [("3.9.1", "4.0", Verdict::Fine), ("2.0.1", "4.0", Verdict::CannotTell)] {
+        let judgement = judged(&[unclear(version)], "app", target);
+        assert_eq!(judgement.verdict, verdict, "{version}: {judgement:?}");
+    }
 }
 
 /// A file of a Leeward that kept no topics.
@@ -250,6 +276,12 @@ fn the_table_is_bounded_and_the_others_are_judged_too() {
     let mut again = Table::default();
     again.add(table.clone());
     assert_eq!((again.len(), verdict(&again)), (CLIENTS_MAX + 1, (6, Verdict::Breaks)));
+    // As a file is read.
+    let mut read = Table::default();
+    table.rows().into_iter().rev().for_each(|(key, row)| read.insert(key, row));
+    assert_eq!((read.len(), verdict(&read)), (CLIENTS_MAX + 1, (6, Verdict::Breaks)));
+    read.forget_before(2);
+    assert!(read.is_empty(), "the others are forgotten as well");
 }
 
 /// What the README says of a full table. `cargo test --release --lib -- --ignored --nocapture full_table`.

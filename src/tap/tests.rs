@@ -93,6 +93,7 @@ fn filters_let_through_what_is_asked_for() {
         (clients(&["orders-7"]), 3, &asks, 0, &[], true),
         (clients(&["orders*"]), 3, &asks, 0, &[], true),
         (clients(&["orders"]), 3, &asks, 0, &[], false),
+        (clients(&["rders*"]), 3, &asks, 0, &[], false),
         (clients(&["other", "orders-*"]), 3, &asks, 0, &[], true),
         (topics(&["out"]), 3, &asks, 0, &[], true),
         (topics(&["o*"]), 3, &asks, 0, &[], true),
@@ -109,6 +110,19 @@ fn filters_let_through_what_is_asked_for() {
     ] {
         let what = format!("{wanted:?} {api_key} {code} {absorbed:?}");
         assert_eq!(gets(wanted, api_key, frame, &beaten(code), absorbed), expected, "{what}");
+    }
+}
+
+#[test]
+fn an_error_of_leewards_own_is_one_that_is_asked_for() {
+    let beats = frame(HEARTBEAT, 1, "orders-7", &[0, 1, b'g', 0, 0, 0, 0, 0, 1, b'm']);
+    for (errors, expected) in [(Errors::Any, 1), (Errors::These(vec![7]), 1), (Errors::These(vec![6]), 0)] {
+        let (listener, shelf) = listener(Wanted { errors, ..Wanted::default() }, &Arc::default());
+        let mut tapped = choose(&[listener], HEARTBEAT, &beats, 1).unwrap();
+        tapped.note(&Event::Reached { api_key: HEARTBEAT, code: 7 });
+        tapped.ended(End::Answered, 2);
+        deliver(tapped);
+        assert_eq!(shelf.told.lock().unwrap().len(), expected);
     }
 }
 

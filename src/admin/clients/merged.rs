@@ -155,7 +155,7 @@ fn union(names: &mut Vec<String>, more: Vec<String>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Connection, Software};
+    use super::super::{Connection, Library, Software};
     use super::*;
     use crate::clients::Verdict;
 
@@ -200,6 +200,8 @@ mod tests {
         one.produce_timeout_ms = Some([100, 200]);
         one.batches = Some(Batches { looked_into: 1, mean_bytes: 100.0, mean_records: 1.0, largest_bytes: 100 });
         one.judgement = judged(Verdict::Fine, &[]);
+        (one.sessions, one.read_bytes, one.written_bytes, one.produce_requests) = (3, 10, 20, 4);
+        (one.read_bytes_per_second, one.written_bytes_per_second, one.transactional) = (1.0, 2.0, true);
         (one.first_seen, one.last_seen, one.idle_seconds) = ("2026-11-02T00:00:00Z".to_owned(), "2026-11-03T00:00:00Z".to_owned(), 9.0);
         let mut other = client("a", None);
         other.api_versions.insert("Produce".to_owned(), ApiUse { lowest: 2, highest: 3 });
@@ -209,7 +211,12 @@ mod tests {
         other.batches = Some(Batches { looked_into: 3, mean_bytes: 200.0, mean_records: 5.0, largest_bytes: 400 });
         other.judgement = judged(Verdict::Breaks, &[("Produce v2", "2026-11-04T00:00:00Z")]);
         (other.first_seen, other.last_seen, other.idle_seconds) = ("2026-11-01T00:00:00Z".to_owned(), "2026-11-02T00:00:00Z".to_owned(), 99.0);
+        (other.sessions, other.read_bytes, other.written_bytes, other.produce_requests) = (5, 100, 200, 40);
+        (other.read_bytes_per_second, other.written_bytes_per_second, other.idempotent) = (10.0, 20.0, true);
         one.add(other);
+        assert_eq!((one.sessions, one.requests, one.read_bytes, one.written_bytes, one.produce_requests), (8, 20, 110, 220, 44));
+        assert_eq!((one.requests_per_second, one.read_bytes_per_second, one.written_bytes_per_second), (5.0, 11.0, 22.0));
+        assert!(one.idempotent && one.transactional);
         assert_eq!(one.api_versions["Produce"], ApiUse { lowest: 2, highest: 5 });
         assert_eq!((one.acks, one.groups.len(), one.produce_timeout_ms), (vec!["1".to_owned(), "all".to_owned()], NAMES_MAX, Some([50, 200])));
         assert_eq!(one.batches, Some(Batches { looked_into: 4, mean_bytes: 175.0, mean_records: 4.0, largest_bytes: 400 }));
@@ -238,11 +245,11 @@ mod tests {
             TopicUse { name: name.to_owned(), last_written, last_read, written_seconds_ago: written.map(ago), read_seconds_ago: read.map(ago) }
         };
         let mut one = client("a", None);
-        one.topics = vec![topic("b", Some(2), None), topic("c", None, Some(1))];
+        one.topics = vec![topic("b", Some(2), None), topic("c", None, Some(1)), topic("d", Some(1), Some(4))];
         let mut other = client("a", None);
-        other.topics = vec![topic("a", Some(1), None), topic("b", Some(1), Some(3)), topic("c", None, Some(4))];
+        other.topics = vec![topic("a", Some(1), None), topic("b", Some(1), Some(3)), topic("c", None, Some(4)), topic("d", Some(3), Some(2))];
         one.add(other);
-        assert_eq!(one.topics, [topic("a", Some(1), None), topic("b", Some(2), Some(3)), topic("c", None, Some(4))]);
+        assert_eq!(one.topics, [topic("a", Some(1), None), topic("b", Some(2), Some(3)), topic("c", None, Some(4)), topic("d", Some(3), Some(4))]);
         assert!(!one.has_more_topics);
         let mut full = client("a", None);
         full.topics = (0..TOPICS_MAX).map(|number| topic(&format!("t{number:02}"), Some(1), None)).collect();
@@ -255,6 +262,19 @@ mod tests {
         cut.has_more_topics = true;
         same.add(cut);
         assert!(same.has_more_topics, "one Leeward knows of more");
+    }
+
+    #[test]
+    fn the_library_is_that_of_the_worse_verdict() {
+        let with = |verdict, name: Option<&str>| {
+            let library = |name: &str| Library { name: name.to_owned(), version: None, inferred: true, advice: String::new(), source: String::new() };
+            Judged { verdict, reasons: Vec::new(), library: name.map(library) }
+        };
+        let name = |judged: Judged| judged.library.map(|library| library.name);
+        let (worse, better) = (with(Verdict::Breaks, Some("old")), with(Verdict::Fine, Some("new")));
+        assert_eq!(name(worse.clone().and(better.clone())).as_deref(), Some("old"));
+        assert_eq!(name(better.clone().and(worse)).as_deref(), Some("old"));
+        assert_eq!(name(with(Verdict::Breaks, None).and(better)).as_deref(), Some("new"), "one is better than none");
     }
 
     #[test]

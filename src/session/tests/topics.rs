@@ -82,9 +82,12 @@ fn the_first_topic_each_way_is_known_at_once() {
     let mut desk = Desk::new();
     desk.client(&produce(1, "orders", 50)).unwrap();
     assert_eq!(used(&desk), [("orders".to_owned(), true, false)]);
+    desk.client(&produce(3, "payments", 50)).unwrap();
+    assert_eq!(used(&desk).len(), 1, "further ones wait for a frame that is looked into anyway");
     let changes = desk.session.about_changes();
     desk.client(&request(api::FETCH, 4, 2, b"")).unwrap();
     desk.home(&response(1, &[0; 8])).unwrap();
+    desk.home(&response(3, &[0; 8])).unwrap();
     desk.home(&fetched(2, "audit", 50)).unwrap();
     assert_eq!(used(&desk), [("audit".to_owned(), false, true), ("orders".to_owned(), true, false)]);
     assert!(desk.session.about_changes() > changes, "whoever was told is told again");
