@@ -75,7 +75,8 @@ async fn a_plan_says_when_it_is_quiet() {
         "{}",
         told.out
     );
-    let when = &running.json(&plan)["when"];
+    let json = running.json(&plan);
+    let when = &json["when"];
     assert!(when["start"].is_null() && when["told"].as_str().unwrap().contains("no telling yet"), "{when}");
     let directory = tempfile::tempdir().unwrap();
     let same = directory.path().join("same.json");

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::*;
 use crate::clients::{Key, Row};
 use crate::history::report::{self, Asked, Step};
-use crate::history::{Amount, DAYS_KEPT, Kind, TopicAmounts, day_of};
+use crate::history::{Amount, DAYS_KEPT, Kind, TopicAmounts};
 use crate::protocol::produce::Topic;
 use crate::session::{Departed, Departures, Software};
 use crate::telemetry::NodeTotals;
