@@ -16,7 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::clients::Table;
@@ -61,6 +61,7 @@ enum Question {
 #[derive(Debug, Clone)]
 pub struct RegisterHandle {
     questions: mpsc::Sender<Question>,
+    reports: Arc<Semaphore>,
 }
 
 impl RegisterHandle {
@@ -76,6 +77,11 @@ impl RegisterHandle {
         let (reply, answer) = oneshot::channel();
         self.questions.send(Question::Traffic(reply)).await.ok()?;
         answer.await.ok()
+    }
+
+    /// The right to make a report of the traffic: one at a time, since each takes a processor and, over weeks of many names, tens of MiB.
+    pub async fn report_turn(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.reports).acquire_owned().await.ok()
     }
 
     /// Writes everything, before the workers end.
@@ -125,7 +131,7 @@ pub fn open(directory: &Path) -> (Register, RegisterHandle) {
     let rolled = Instant::now();
     let traffic = Keeper::open(Arc::clone(&place), now());
     let register = Register { table, connections: Vec::new(), place, traffic, is_changed: false, problem, since, rolled, questions };
-    (register, RegisterHandle { questions: sender })
+    (register, RegisterHandle { questions: sender, reports: Arc::new(Semaphore::new(1)) })
 }
 
 impl Register {

@@ -10,7 +10,7 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use jiff::tz::TimeZone;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::AdminState;
 use super::handlers::refuse;
@@ -73,17 +73,16 @@ pub(super) async fn history(State(state): State<AdminState>, asked: Result<Query
         Ok(asked) => asked,
         Err(problem) => return refuse(StatusCode::BAD_REQUEST, &problem, HISTORY_HINT),
     };
+    let Some(turn) = state.register.report_turn().await else { return ending() };
     let Some(traffic) = state.register.traffic().await else { return ending() };
-    // Older days are on the disk, and 10,000 rows take their time.
-    let made = tokio::task::spawn_blocking(move || {
+    aside(move || {
+        // Whoever asked may have gone: the next one waits for this report all the same.
+        let _turn = turn;
         let (kind, name, last, step, top) = asked;
         let asked = report::Asked { kind, name, from: traffic.at.saturating_sub(millis(last)), until: traffic.at, step, top };
         TrafficHistory::of(&asked, &report::report(&asked, |day| traffic.day(day)), &traffic)
-    });
-    match made.await {
-        Ok(history) => Json(history).into_response(),
-        Err(_) => ending(),
-    }
+    })
+    .await
 }
 
 pub(super) async fn quiet_hours(State(state): State<AdminState>, asked: Result<Query<AskedQuiet>, QueryRejection>) -> Response {
@@ -92,8 +91,19 @@ pub(super) async fn quiet_hours(State(state): State<AdminState>, asked: Result<Q
         Err(problem) => return refuse(StatusCode::BAD_REQUEST, &problem, QUIET_HINT),
     };
     let Some(traffic) = state.register.traffic().await else { return ending() };
-    let week = Week::of(traffic.history.quarters(), day_of(traffic.at), &zone);
-    Json(QuietHours::of(&week, name, slots, &traffic)).into_response()
+    aside(move || {
+        let week = Week::of(traffic.history.quarters(), day_of(traffic.at), &zone);
+        QuietHours::of(&week, name, slots, &traffic)
+    })
+    .await
+}
+
+/// Makes an answer where nobody waits for the thread: older days are on the disk, and a thousand rows of five weeks are tens of MiB of text.
+async fn aside<T: Serialize>(make: impl FnOnce() -> T + Send + 'static) -> Response {
+    match tokio::task::spawn_blocking(move || Json(make()).into_response()).await {
+        Ok(response) => response,
+        Err(_) => ending(),
+    }
 }
 
 type Wanted = (Kind, Option<String>, Duration, Step, usize);

@@ -1,5 +1,7 @@
 //! `leeward quiet-hours`: when in the week there is least traffic.
 
+mod when;
+
 use clap::Args;
 use comfy_table::Cell;
 use jiff::tz::TimeZone;
@@ -9,6 +11,8 @@ use super::output::{Output, Paint, indented, table};
 use super::traffic::size;
 use super::{Exit, Failure, Format, Outcome};
 use crate::admin::history::{QuietHours, QuietPeriod};
+
+pub(super) use when::{WEEK, When};
 
 const EXAMPLES: &str = "\
 Examples:

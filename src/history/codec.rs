@@ -7,8 +7,12 @@
 //!   3  minutes with their busiest rows  at most 4 MiB; empty when the day is over for long
 //! ```
 
+mod reader;
+
 use std::collections::HashMap;
 use std::sync::Arc;
+
+use reader::Reader;
 
 use super::amount::{Amount, Kind};
 use super::day::{Day, DayNumber, Minute, QUARTERS, Quarter, ROWS_MAX};
@@ -20,6 +24,8 @@ const PART_HEAD_BYTES: usize = 8;
 /// The first part and what stands before it are never longer.
 pub const QUARTERS_BYTES_MAX: usize = MAGIC.len() + PART_HEAD_BYTES + (1 + QUARTERS * 4) * VARINT_BYTES_MAX;
 const VARINT_BYTES_MAX: usize = 10;
+/// Of an [`Amount`].
+const AMOUNT_NUMBERS: usize = 3;
 
 /// Why bytes are no day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -51,6 +57,38 @@ pub fn decode(bytes: &[u8]) -> Result<Day, Damaged> {
     read_rows(&mut day, &mut Reader(second)).ok_or(Damaged::Content)?;
     read_minutes(&mut day, &mut Reader(third)).ok_or(Damaged::Content)?;
     Ok(day)
+}
+
+/// A day as it stands in its file, to look through without making all of it: a report over weeks needs a sum of each row, and not the row.
+#[derive(Debug)]
+pub struct Kept<'a> {
+    pub number: DayNumber,
+    pub quarters: Box<[Quarter; QUARTERS]>,
+    rows: &'a [u8],
+}
+
+impl<'a> Kept<'a> {
+    /// # Errors
+    /// As [`decode`]; what is in the rows is looked at when they are asked for, and the minutes not at all.
+    pub fn open(bytes: &'a [u8]) -> Result<Self, Damaged> {
+        let mut rest = bytes.strip_prefix(&MAGIC).ok_or(Damaged::Layout)?;
+        let (number, quarters) = read_quarters(part(&mut rest)?)?;
+        Ok(Kept { number, quarters: Box::new(quarters), rows: part(&mut rest)? })
+    }
+
+    /// Every row of one kind, with its hours. The checksum was right, so that an end before the last row is another writer's doing.
+    pub fn each_row(&self, kind: Kind, with: impl FnMut(&'a str, &[(u8, Amount)])) {
+        let mut reader = Reader(self.rows);
+        for passed in Kind::ALL {
+            if passed == kind {
+                rows_of_kind(&mut reader, with);
+                return;
+            }
+            if skip_kind(&mut reader).is_none() {
+                return;
+            }
+        }
+    }
 }
 
 /// The first part alone: `bytes` are the first [`QUARTERS_BYTES_MAX`], or all.
@@ -112,20 +150,40 @@ fn rows(day: &Day) -> Vec<u8> {
 
 fn read_rows(day: &mut Day, reader: &mut Reader<'_>) -> Option<()> {
     for rows in &mut day.rows {
-        // The others have one more.
-        let count = reader.number::<usize>().filter(|count| *count <= ROWS_MAX + 1)?;
-        rows.reserve(count);
-        for _ in 0..count {
-            let name: Arc<str> = reader.name()?.into();
-            let mut hours: Vec<(u8, Amount)> = Vec::new();
-            for _ in 0..reader.number::<u32>()? {
-                let hour = reader.number::<u8>().filter(|hour| *hour < 24 && hours.last().is_none_or(|(last, _)| last < hour))?;
-                hours.push((hour, reader.amount()?));
-            }
-            rows.insert(name, hours);
+        rows_of_kind(reader, |name, hours| drop(rows.insert(name.into(), hours.to_vec())))?;
+    }
+    Some(())
+}
+
+/// The rows of the kind that the reader stands before, each with its hours.
+fn rows_of_kind<'a>(reader: &mut Reader<'a>, mut with: impl FnMut(&'a str, &[(u8, Amount)])) -> Option<()> {
+    let mut hours: Vec<(u8, Amount)> = Vec::with_capacity(24);
+    for _ in 0..row_count(reader)? {
+        let name = reader.name()?;
+        hours.clear();
+        for _ in 0..reader.number::<u32>()? {
+            let hour = reader.number::<u8>().filter(|hour| *hour < 24 && hours.last().is_none_or(|(last, _)| last < hour))?;
+            hours.push((hour, reader.amount()?));
+        }
+        with(name, &hours);
+    }
+    Some(())
+}
+
+/// Passes the rows of a kind by.
+fn skip_kind(reader: &mut Reader<'_>) -> Option<()> {
+    for _ in 0..row_count(reader)? {
+        reader.name()?;
+        for _ in 0..reader.number::<u32>()? {
+            reader.skip(1 + AMOUNT_NUMBERS)?;
         }
     }
     Some(())
+}
+
+fn row_count(reader: &mut Reader<'_>) -> Option<usize> {
+    // The others have one more.
+    reader.number::<usize>().filter(|count| *count <= ROWS_MAX + 1)
 }
 
 fn minutes(day: &Day) -> Vec<u8> {
@@ -195,35 +253,5 @@ fn put_name(out: &mut Vec<u8>, name: &str) {
 fn put_amount(out: &mut Vec<u8>, amount: Amount) {
     for number in [amount.requests, amount.to_brokers, amount.to_clients] {
         put(out, number);
-    }
-}
-
-/// What has not been read. Every count is followed by at least a byte for each element, so that the bytes bound what is made of them.
-struct Reader<'a>(&'a [u8]);
-
-impl Reader<'_> {
-    fn number<T: TryFrom<u64>>(&mut self) -> Option<T> {
-        let mut number = 0_u64;
-        for shift in (0..u64::BITS).step_by(7) {
-            let (byte, rest) = self.0.split_first()?;
-            self.0 = rest;
-            let bits = u64::from(byte & 0x7f);
-            number |= bits.checked_shl(shift).filter(|shifted| shifted >> shift == bits)?;
-            if byte & 0x80 == 0 {
-                return T::try_from(number).ok();
-            }
-        }
-        None
-    }
-
-    fn name(&mut self) -> Option<&str> {
-        let length = self.number()?;
-        let (name, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
-        std::str::from_utf8(name).ok()
-    }
-
-    fn amount(&mut self) -> Option<Amount> {
-        Some(Amount { requests: self.number()?, to_brokers: self.number()?, to_clients: self.number()? })
     }
 }

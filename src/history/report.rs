@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::amount::{Amount, Kind};
-use super::day::{Day, DayNumber};
+use super::codec::{self, Kept};
+use super::day::{Day, DayNumber, Minute, QUARTERS, Quarter};
 use super::log::day_of;
 use crate::guard::time::Millis;
 
@@ -69,15 +70,28 @@ pub struct Report {
     pub rest: Row,
 }
 
-/// `day` gives what is kept of a day; it is asked twice for each, so that only the rows that are named need points.
-pub fn report(asked: &Asked, day: impl Fn(DayNumber) -> Option<Arc<Day>>) -> Report {
+/// A day, from wherever it is.
+#[derive(Debug, Clone)]
+pub enum Source {
+    Memory(Arc<Day>),
+    /// As it was encoded. Nothing is made of it but what the report needs.
+    File(Vec<u8>),
+}
+
+/// `day` gives what is kept of a day; it is asked twice for each, so that only the rows that are named need points, and one day at a time is in the memory.
+pub fn report(asked: &Asked, day: impl Fn(DayNumber) -> Option<Source>) -> Report {
     let span = Span::of(asked);
     let days = day_of(asked.from)..=day_of(asked.until.max(asked.from));
     let mut sums: HashMap<Arc<str>, Amount> = HashMap::new();
-    for day in days.clone().filter_map(&day) {
-        each(&day, asked, &span, |name, _, amount| match sums.get_mut(name) {
-            Some(sum) => *sum += amount,
-            None => drop(sums.insert(Arc::clone(name), amount)),
+    for source in days.clone().filter_map(&day) {
+        let Some(look) = Look::at(&source, asked.step) else { continue };
+        look.each(asked, &span, |name, points| {
+            let mut amount = Amount::default();
+            points.iter().for_each(|(_, of_point)| amount += *of_point);
+            match sums.get_mut(name) {
+                Some(sum) => *sum += amount,
+                None => drop(sums.insert(name.into(), amount)),
+            }
         });
     }
     let mut rows: Vec<(Arc<str>, Amount)> = sums.into_iter().collect();
@@ -95,12 +109,15 @@ pub fn report(asked: &Asked, day: impl Fn(DayNumber) -> Option<Arc<Day>>) -> Rep
         more,
         rest: empty(&nobody),
     };
-    for day in days.filter_map(&day) {
-        totals(&day, &span, &mut report);
-        each(&day, asked, &span, |name, point, amount| {
+    for source in days.filter_map(&day) {
+        let Some(look) = Look::at(&source, asked.step) else { continue };
+        look.totals(&span, &mut report);
+        look.each(asked, &span, |name, points| {
             let row = places.get(name).and_then(|place| report.rows.get_mut(*place)).unwrap_or(&mut report.rest);
-            row.amount += amount;
-            row.points.get_mut(point).into_iter().for_each(|sum| *sum += amount);
+            for (point, amount) in points {
+                row.amount += *amount;
+                row.points.get_mut(*point).into_iter().for_each(|sum| *sum += *amount);
+            }
         });
     }
     report
@@ -127,38 +144,78 @@ impl Span {
     }
 }
 
-fn each(day: &Day, asked: &Asked, span: &Span, mut with: impl FnMut(&Arc<str>, usize, Amount)) {
-    let is_asked = |name: &str| asked.name.as_ref().is_none_or(|part| name.contains(part.as_str()));
-    match asked.step {
-        Step::Hour => {
-            for (name, hours) in day.rows.get(asked.kind as usize).into_iter().flatten().filter(|(name, _)| is_asked(name)) {
-                for (hour, amount) in hours {
-                    if let Some(point) = span.point(day.number, (*hour).into()) {
-                        with(name, point, *amount);
-                    }
-                }
-            }
+/// What can be looked through.
+enum Look<'a> {
+    Day(Arc<Day>),
+    Kept(Kept<'a>),
+}
+
+impl<'a> Look<'a> {
+    /// `None`: it is damaged, which was said when it was first read.
+    fn at(source: &'a Source, step: Step) -> Option<Self> {
+        match (source, step) {
+            (Source::Memory(day), _) => Some(Look::Day(Arc::clone(day))),
+            (Source::File(bytes), Step::Hour) => Kept::open(bytes).ok().map(Look::Kept),
+            (Source::File(bytes), Step::Minute) => codec::decode(bytes).ok().map(|day| Look::Day(Arc::new(day))),
         }
-        Step::Minute => {
-            for (at, minute) in &day.minutes {
-                let Some(point) = span.point(day.number, (*at).into()) else { continue };
-                for (_, name, amount) in minute.rows.iter().filter(|(kind, name, _)| *kind == asked.kind && is_asked(name)) {
-                    with(name, point, *amount);
+    }
+
+    fn number(&self) -> DayNumber {
+        match self {
+            Look::Day(day) => day.number,
+            Look::Kept(kept) => kept.number,
+        }
+    }
+
+    fn quarters(&self) -> &[Quarter; QUARTERS] {
+        match self {
+            Look::Day(day) => day.quarters(),
+            Look::Kept(kept) => &kept.quarters,
+        }
+    }
+
+    fn minutes(&self) -> impl Iterator<Item = (u64, &Minute)> {
+        let day = match self {
+            Look::Day(day) => Some(day),
+            Look::Kept(_) => None,
+        };
+        day.into_iter().flat_map(|day| &day.minutes).map(|(at, minute)| ((*at).into(), minute))
+    }
+
+    /// The rows that are asked for, with those of their points that are in the span. A row may come more than once.
+    fn each(&self, asked: &Asked, span: &Span, mut with: impl FnMut(&str, &[(usize, Amount)])) {
+        let is_asked = |name: &str| asked.name.as_ref().is_none_or(|part| name.contains(part.as_str()));
+        let number = self.number();
+        let mut points = Vec::with_capacity(24);
+        let mut of_hours = |name: &str, hours: &[(u8, Amount)]| {
+            points.clear();
+            points.extend(hours.iter().filter_map(|(hour, amount)| Some((span.point(number, (*hour).into())?, *amount))));
+            if !points.is_empty() && is_asked(name) {
+                with(name, &points);
+            }
+        };
+        match (asked.step, self) {
+            (Step::Hour, Look::Day(day)) => day.rows.get(asked.kind as usize).into_iter().flatten().for_each(|(name, hours)| of_hours(name, hours)),
+            (Step::Hour, Look::Kept(kept)) => kept.each_row(asked.kind, of_hours),
+            (Step::Minute, _) => {
+                for (point, minute) in self.minutes().filter_map(|(at, minute)| Some((span.point(number, at)?, minute))) {
+                    let rows = minute.rows.iter().filter(|(kind, name, _)| *kind == asked.kind && is_asked(name));
+                    rows.for_each(|(_, name, amount)| with(name, &[(point, *amount)]));
                 }
             }
         }
     }
-}
 
-fn totals(day: &Day, span: &Span, report: &mut Report) {
-    let mut note = |at: u64, seen_millis: u32, amount: Amount| {
-        let Some(point) = span.point(day.number, at) else { return };
-        report.total.amount += amount;
-        report.seen_millis.get_mut(point).into_iter().for_each(|seen| *seen += u64::from(seen_millis));
-        report.total.points.get_mut(point).into_iter().for_each(|sum| *sum += amount);
-    };
-    match span.step {
-        Step::Hour => (0..).zip(day.quarters()).for_each(|(at, quarter)| note(at / 4, quarter.seen_millis, quarter.amount)),
-        Step::Minute => day.minutes.iter().for_each(|(at, minute)| note((*at).into(), minute.seen_millis, minute.total)),
+    fn totals(&self, span: &Span, report: &mut Report) {
+        let mut note = |at: u64, seen_millis: u32, amount: Amount| {
+            let Some(point) = span.point(self.number(), at) else { return };
+            report.total.amount += amount;
+            report.seen_millis.get_mut(point).into_iter().for_each(|seen| *seen += u64::from(seen_millis));
+            report.total.points.get_mut(point).into_iter().for_each(|sum| *sum += amount);
+        };
+        match span.step {
+            Step::Hour => (0..).zip(self.quarters()).for_each(|(at, quarter)| note(at / 4, quarter.seen_millis, quarter.amount)),
+            Step::Minute => self.minutes().for_each(|(at, minute)| note(at, minute.seen_millis, minute.total)),
+        }
     }
 }

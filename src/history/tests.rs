@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::report::{Asked, Report, Step, report};
+use super::report::{Asked, Report, Source, Step, report};
 use super::*;
 use crate::guard::time::Millis;
 use crate::protocol::produce::Topic;
@@ -31,9 +31,14 @@ fn news(rows: &[(Kind, &str, u64)]) -> News {
     News { total, rows: rows.iter().map(|(kind, name, bytes)| (*kind, (*name).into(), amount(*bytes))).collect() }
 }
 
-/// What a report says of the days in the memory.
+/// What a report says of the days in the memory, and of their files just the same.
 fn reported(history: &History, asked: &Asked) -> Report {
-    report(asked, |number| history.recent().find(|day| day.number == number).cloned())
+    let find = |number| history.recent().find(|day| day.number == number);
+    let told = report(asked, |number| find(number).cloned().map(Source::Memory));
+    if asked.step == Step::Hour {
+        assert_eq!(told, report(asked, |number| find(number).map(|day| Source::File(codec::encode(day)))));
+    }
+    told
 }
 
 fn asked(kind: Kind, from: Millis, until: Millis, step: Step) -> Asked {

@@ -55,14 +55,18 @@ fn kept(place: &Place) -> Vec<DayNumber> {
 
 /// One day; `None`: there is no file.
 pub(super) fn read(place: &Place, day: DayNumber) -> Result<Option<Day>, String> {
-    let name = name(day);
-    let path = place.path(&name);
+    let Some(bytes) = read_bytes(place, day)? else { return Ok(None) };
+    codec::decode(&bytes).map(Some).map_err(|problem| place.set_aside(&name(day), &problem.to_string()))
+}
+
+/// One day as its file has it; `None`: there is no file.
+pub(super) fn read_bytes(place: &Place, day: DayNumber) -> Result<Option<Vec<u8>>, String> {
+    let path = place.path(&name(day));
     if !path.exists() {
         return Ok(None);
     }
     place.lock()?;
-    let bytes = fs::read(&path).map_err(said("cannot read", &path))?;
-    codec::decode(&bytes).map(Some).map_err(|problem| place.set_aside(&name, &problem.to_string()))
+    fs::read(&path).map(Some).map_err(said("cannot read", &path))
 }
 
 fn read_quarters(place: &Place, day: DayNumber) -> Result<(DayNumber, [Quarter; QUARTERS]), String> {

@@ -9,6 +9,7 @@ use super::place::Place;
 use crate::clients::Table;
 use crate::cluster::Leaders;
 use crate::guard::time::{Millis, millis};
+use crate::history::report::Source;
 use crate::history::{Amount, Day, DayNumber, History, Kind, News, OTHERS, TopicAmounts, TopicId, UNKNOWN, day_of};
 use crate::telemetry::NodeTotals;
 
@@ -26,11 +27,11 @@ pub struct Traffic {
 
 impl Traffic {
     /// All that is kept of one day.
-    pub fn day(&self, day: DayNumber) -> Option<Arc<Day>> {
+    pub fn day(&self, day: DayNumber) -> Option<Source> {
         let recent = self.history.recent().find(|recent| recent.number == day);
         // One that is damaged was said when Leeward began.
-        let kept = || days::read(&self.place, day).ok().flatten();
-        recent.cloned().or_else(|| kept().map(Arc::new))
+        let kept = || days::read_bytes(&self.place, day).ok().flatten();
+        recent.cloned().map(Source::Memory).or_else(|| kept().map(Source::File))
     }
 }
 

@@ -105,7 +105,7 @@ async fn traffic_is_shown_by_topic_client_and_broker_and_outlives_a_restart() {
 }
 
 /// Writes the files of four weeks until now: quiet from two to five on Sundays, in Berlin.
-fn write_weeks(state: &std::path::Path) {
+pub(super) fn write_weeks(state: &std::path::Path) {
     let now = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
     let berlin = TimeZone::get("Europe/Berlin").unwrap();
     let mut history = History::default();

@@ -3,6 +3,7 @@
 use leeward::sandbox::{Sandbox, SandboxConfig};
 use serde_json::{Value, json};
 
+use super::history::write_weeks;
 use super::{Running, leeward};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -57,6 +58,52 @@ async fn a_plan_is_made_written_and_checked() {
     assert!(ran.code == Some(2) && ran.err.contains("it is not the JSON of kafka-reassign-partitions"), "{}", ran.err);
     let ran = running.tell(&["reassign", "plan", "--brokers", "1,77"]);
     assert!(ran.code == Some(2) && ran.err.contains("there is no broker 77 in the cluster"), "{}", ran.err);
+    sandbox.shutdown().await;
+}
+
+/// Before there is a history that is said, and with one the next quiet period that is long enough.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plan_says_when_it_is_quiet() {
+    let sandbox = Sandbox::start(SandboxConfig::default()).await.expect("a cluster");
+    sandbox.create_topic("orders", 10, 2, 1).await.expect("a topic");
+    let mut running = Running::start(&sandbox.bootstrap());
+    running.healthy("3 of 3 brokers reachable");
+    let plan = ["reassign", "plan", "--brokers", "1,2", "--throttle", "50MiB", "--time-zone", "Europe/Berlin"];
+    let told = running.tell(&plan);
+    assert!(
+        told.code == Some(0) && told.out.contains("quiet       there is no telling yet when it is quiet. Nothing of the week was seen yet"),
+        "{}",
+        told.out
+    );
+    let json = running.json(&plan);
+    let when = &json["when"];
+    assert!(when["start"].is_null() && when["told"].as_str().unwrap().contains("no telling yet"), "{when}");
+    let directory = tempfile::tempdir().unwrap();
+    let same = directory.path().join("same.json");
+    let replicas = sandbox.state().partition("orders", 0).unwrap().replicas.clone();
+    std::fs::write(&same, json!({"version": 1, "partitions": [{"topic": "orders", "partition": 0, "replicas": replicas}]}).to_string()).unwrap();
+    assert_eq!(running.json(&["reassign", "plan", "--in", same.to_str().unwrap()]).get("when"), None, "nothing to move");
+    let ran = running.tell(&["reassign", "plan", "--brokers", "1,2", "--time-zone", "Europe/Nowhere"]);
+    assert!(ran.code == Some(2) && ran.err.contains("there is no time zone"), "{}", ran.err);
+
+    running.signal("TERM");
+    running.process.wait().unwrap();
+    write_weeks(&running.state.path().join("leeward-state"));
+    (running.process, running.lines) = Running::spawn(&running.config);
+    running.healthy("3 of 3 brokers reachable");
+    let told = running.tell(&plan);
+    assert!(
+        told.code == Some(0) && told.out.contains("Sunday 02:00–05:00, 4 % of the") && told.out.lines().all(|line| line.chars().count() <= 100),
+        "{}",
+        told.out
+    );
+    let json = running.json(&plan);
+    let (start, end) = (&json["when"]["start"], &json["when"]["end"]);
+    let zoned = |at: &Value| at.as_str().unwrap().parse::<jiff::Timestamp>().unwrap().in_tz("Europe/Berlin").unwrap();
+    let (start, end) = (zoned(start), zoned(end));
+    assert!(start.timestamp() < end.timestamp() && start.weekday() == jiff::civil::Weekday::Sunday, "{start} to {end}");
+    assert!((2..5).contains(&start.hour()) && (end.hour(), end.minute()) == (5, 0), "{start} to {end}");
+    assert_eq!(json["quiet_hours"]["zone"], "Europe/Berlin");
     sandbox.shutdown().await;
 }
 

@@ -11,9 +11,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::Serialize;
 
+use crate::admin::history::QuietHours;
 use crate::cli::client::AdminAddress;
 use crate::cli::output::Output;
+use crate::cli::quiet_hours::{self, WEEK, When};
 use crate::cli::{Exit, Failure, Format, Outcome};
 use crate::config::{parse_duration, parse_size};
 use crate::rolling::reassign::{Asked, Assignment, Layout, Proposal, check, plan};
@@ -26,6 +31,7 @@ Examples:
   leeward reassign plan --brokers 1,2,3                  everything leaves the other brokers
   leeward reassign plan --leaders-only                   nothing is copied
   leeward reassign plan --in generated.json              what another tool's plan would do
+  leeward reassign plan --throttle 50MiB -o json | jq -r .when.start
 
 It changes nothing. Kafka places new topics on a new broker by itself; partitions of topics that
 exist stay where they are until they are moved. Files have the JSON of kafka-reassign-partitions.
@@ -65,12 +71,33 @@ pub(super) struct PlanArgs {
     /// Plan nothing, and show what this plan would do (- for standard input)
     #[arg(long = "in", value_name = "FILE", conflicts_with_all = ["brokers", "topics", "exclude", "leaders_only"])]
     input: Option<PathBuf>,
+    /// Time zone of the quiet hours, such as Europe/Berlin [default: the system's]
+    #[arg(long, value_name = "ZONE")]
+    time_zone: Option<String>,
     #[command(flatten)]
     admin: AdminAddress,
     /// How to write it
     #[arg(short, long, value_enum, default_value_t = Format::Table)]
     output: Format,
 }
+
+/// A plan, and when to begin with it; absent where there is nothing to move.
+#[derive(Serialize)]
+struct Timed<'a> {
+    #[serde(flatten)]
+    proposal: &'a Proposal,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    timing: Option<&'a Timing>,
+}
+
+#[derive(Serialize)]
+struct Timing {
+    quiet_hours: QuietHours,
+    when: When,
+}
+
+/// Where it is not known how long it takes, the quietest stretch of so long is asked for.
+const LASTS: Duration = Duration::from_secs(2 * 60 * 60);
 
 impl PlanArgs {
     pub(super) fn run(self, output: &mut Output) -> Outcome {
@@ -95,15 +122,32 @@ impl PlanArgs {
                 plan(&layout, &asked).map_err(|error| Failure::new(Exit::Usage, error.to_string()))?
             }
         };
+        let timing = if proposal.moves.is_empty() { None } else { Some(self.timing(&proposal)?) };
         match self.output {
-            Format::Json => output.json(&proposal)?,
-            Format::Table => output.line(text::text(&proposal, given.is_none(), output.paint())),
+            Format::Json => output.json(&Timed { proposal: &proposal, timing: timing.as_ref() })?,
+            Format::Table => {
+                let when = timing.as_ref().map(|timing| timing.when.told.as_str());
+                output.line(text::text(&proposal, given.is_none(), when, output.paint()));
+            }
         }
         if !proposal.problems.is_empty() {
             return Ok(Exit::Blocked);
         }
         self.write(&proposal, output)?;
         Ok(Exit::Done)
+    }
+
+    /// The quiet hours, from the same Leeward, for as long as `leeward reassign run` would take.
+    fn timing(&self, proposal: &Proposal) -> Result<Timing, Failure> {
+        let lasts = proposal.time.filter(|_| proposal.copies_of_unknown_size == 0).map(|time| Duration::from_secs(time.seconds_by_topic));
+        let asked = lasts.unwrap_or(LASTS).clamp(Duration::from_secs(60), WEEK);
+        let quiet_hours = quiet_hours::ask(&self.admin, &quiet_hours::zone(self.time_zone.as_deref()), &format!("{}s", asked.as_secs()))?;
+        let zone = TimeZone::get(&quiet_hours.zone).map_err(|error| {
+            let message = format!("the time zone {} is not known on this machine: {error}; name another one with --time-zone", quiet_hours.zone);
+            Failure::new(Exit::Failed, message)
+        })?;
+        let when = When::of(&quiet_hours, lasts, &Timestamp::now().to_zoned(zone));
+        Ok(Timing { quiet_hours, when })
     }
 
     /// The way back first: nobody is to have a plan and not that.

@@ -134,6 +134,29 @@ fn weeks_that_are_over_for_long_do_not_count() {
     assert_eq!(week(&(days, today - 10), &TimeZone::UTC).slots_seen, 0, "nor those that are not yet");
 }
 
+#[test]
+fn bounds_are_where_they_are_said_to_be() {
+    let monday = date(2026, 6, 1).at(0, 0, 0, 0);
+    // 660 quarter hours of 111 bytes a second and 12 of 55: the mean is 110, and half of it is quiet still.
+    let half = days(&TimeZone::UTC, monday, 1, |at| sunday_night(at).map(|bytes| if bytes == NIGHT_BYTES { 900 * 55 } else { 900 * 111 }));
+    let half = week(&half, &TimeZone::UTC);
+    assert_eq!((half.mean, half.periods().iter().map(|period| period.slots).collect::<Vec<_>>()), (110.0, vec![12]));
+    let of_a_day = |seen_millis, today| {
+        let quarters = [Quarter { seen_millis, ..full(1) }; QUARTERS];
+        Week::of([(100, &quarters)].into_iter(), today, &TimeZone::UTC).slots_seen
+    };
+    assert_eq!((of_a_day(300_000, 100), of_a_day(299_999, 100)), (QUARTERS, 0), "a third of a quarter hour");
+    assert_eq!((of_a_day(900_000, 135), of_a_day(900_000, 136)), (QUARTERS, 0), "five weeks and the day that goes on");
+    let first = |slots: usize| {
+        let slot = |at: DateTime| {
+            at.weekday().to_monday_zero_offset().unsigned_abs() as usize * 96 + at.hour().unsigned_abs() as usize * 4 + at.minute().unsigned_abs() as usize / 15
+        };
+        week(&days(&TimeZone::UTC, monday, 1, |at| (slot(at) < slots).then_some(DAY_BYTES)), &TimeZone::UTC)
+    };
+    let (enough, less) = (first(638), first(637));
+    assert_eq!((enough.slots_seen, enough.is_whole(), less.slots_seen, less.is_whole()), (638, true, 637, false), "95 % of 672");
+}
+
 /// Rates by slot, the simplest way: `None` where it was never seen.
 fn naive(days: &Days, zone: &TimeZone) -> Vec<Option<f64>> {
     let mut sums: BTreeMap<usize, (u64, u64)> = BTreeMap::new();

@@ -7,8 +7,9 @@ use std::time::Instant;
 
 use super::*;
 use crate::clients::{Contact, Key};
+use crate::history::codec;
 use crate::history::quiet::Week;
-use crate::history::report::{self, Asked, Step};
+use crate::history::report::{self, Asked, Source, Step};
 use crate::history::{Amount, DAYS_KEPT, Kind, TopicAmounts, day_of};
 use crate::protocol::produce::Topic;
 use crate::session::{About, Software, Tally, Traits, Used};
@@ -89,13 +90,18 @@ fn figures_of_ten_thousand() {
     let asking = Instant::now();
     let week = Week::of(traffic.history.quarters(), day_of(traffic.at), &jiff::tz::TimeZone::get("Europe/Berlin").unwrap());
     println!("quiet hours: {:?}, {:.1} weeks", asking.elapsed(), week.weeks);
-    for (days, top) in [(1, 10), (35, 10)] {
-        let asking = Instant::now();
-        let asked = Asked { kind: Kind::Topic, name: None, from: traffic.at - days * 24 * HOUR, until: traffic.at, step: Step::Hour, top };
+    for (kind, days, top) in [(Kind::Topic, 1, 10), (Kind::Topic, 35, 10), (Kind::Client, 35, 10), (Kind::Client, 35, 1000), (Kind::Broker, 35, 10)] {
+        let (asking, before) = (Instant::now(), resident());
+        let asked = Asked { kind, name: None, from: traffic.at - days * 24 * HOUR, until: traffic.at, step: Step::Hour, top };
         let report = report::report(&asked, |day| traffic.day(day));
-        println!("topics of {days} days: {:?}, {} rows", asking.elapsed(), report.rows.len() + report.more);
-        assert_eq!(report.rows.len() + report.more, MANY);
+        let grown = resident().saturating_sub(before) >> 20;
+        println!("{kind:?}, {top} rows of {days} days: {:?}, {} rows, {grown} MiB more", asking.elapsed(), report.rows.len() + report.more);
+        assert_eq!(report.rows.len() + report.more, if kind == Kind::Broker { 0 } else { MANY });
     }
+    let making = Instant::now();
+    let made =
+        (0..DAYS_KEPT).filter(|back| matches!(traffic.day(day_of(traffic.at) - back), Some(Source::File(bytes)) if codec::decode(&bytes).is_ok())).count();
+    println!("for comparison, {made} files made into days once: {:?}", making.elapsed());
     drop((keeper, traffic));
     let started = Instant::now();
     let again = Keeper::open(Arc::new(Place::new(directory.path())), START + (hours - 1) * HOUR);

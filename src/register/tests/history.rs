@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::*;
 use crate::clients::{Key, Row};
 use crate::history::report::{self, Asked, Step};
-use crate::history::{Amount, DAYS_KEPT, Kind, TopicAmounts, day_of};
+use crate::history::{Amount, DAYS_KEPT, Kind, TopicAmounts};
 use crate::protocol::produce::Topic;
 use crate::session::{Departed, Departures, Software};
 use crate::telemetry::NodeTotals;
@@ -99,8 +99,9 @@ fn the_history_outlives_a_restart_and_old_days_go() {
     let traffic = second.known(last);
     assert_eq!((traffic.history.quarters().count(), traffic.history.recent().count(), &traffic.problem), (DAYS_KEPT as usize, 2, &None));
     assert_eq!(rows(&second, Kind::Client, last - 20 * DAY)[0].1.to_brokers, 2 * 1000 + 19 + 20, "of days that are on the disk alone");
-    let minutes = |at: Millis| second.known(at).day(day_of(at)).unwrap();
-    assert_ne!(minutes(last), minutes(last - DAY));
+    let asked = |at: Millis| Asked { kind: Kind::Client, name: None, from: at - 60_000, until: at, step: Step::Minute, top: 1 };
+    let minutes = |at: Millis| report::report(&asked(at), |day| traffic.day(day)).total.amount.to_brokers;
+    assert_eq!((minutes(last), minutes(last - DAY), minutes(last - 2 * DAY)), (1040, 1039, 0), "of two days");
     // It goes on where it was.
     let mut second = second;
     second.note(&clients(&[("app", None, 1)]), TopicAmounts::default(), BTreeMap::new(), &Leaders::default(), last);

@@ -22,7 +22,7 @@ fn layout() -> Layout {
 #[test]
 fn a_plan_for_a_person() {
     let asked = Asked { throttle: Some(50 << 20), retention_ms: 86_400_000, ..Asked::default() };
-    let told = text(&plan(&layout(), &asked).unwrap(), true, Paint { colour: false });
+    let told = text(&plan(&layout(), &asked).unwrap(), true, Some("in five days"), Paint { colour: false });
     let expected = "\
 plan        6 copies of 6 partitions (18.0GiB), 4 preferred leaders change
 looked at   12 partitions with 24 replicas
@@ -31,6 +31,7 @@ time        6m10s one topic after the other, 6m9s all at once, at 50.0MiB a seco
             what is written meanwhile comes on top
 retention   with retention.ms=86400000 (24h) set first where topics keep longer (2 topics): up to
             18.0GiB less to copy, about 15.4GiB if these were written evenly
+quiet       in five days
 
 NODE  RACK  STATE    REPLICAS  THEN  LEADERS  THEN  TO COPY
 1     a     serving  8         6     4        3     0B
@@ -57,6 +58,6 @@ fn a_plan_that_is_carried_out_leaves_nothing() {
     for (topic, part) in layout.topics.iter_mut().flat_map(|topic| topic.partitions.iter_mut().map(|part| (topic.name.clone(), part))) {
         part.replicas = after.replicas(&topic, part.index).map_or_else(|| part.replicas.clone(), <[i32]>::to_vec);
     }
-    let told = text(&plan(&layout, &asked).unwrap(), true, Paint { colour: false });
+    let told = text(&plan(&layout, &asked).unwrap(), true, None, Paint { colour: false });
     assert!(told.starts_with("plan        nothing to move\nlooked at   12 partitions with 24 replicas\n\nNODE"), "{told}");
 }

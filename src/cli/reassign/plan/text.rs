@@ -17,8 +17,8 @@ const TOPICS_MAX: usize = 20;
 /// In front of every sentence.
 const BULLET: &str = "  - ";
 
-/// `is_own`: not another tool's.
-pub(super) fn text(proposal: &Proposal, is_own: bool, paint: Paint) -> String {
+/// `is_own`: not another tool's. `when`: what is said of the quiet hours.
+pub(super) fn text(proposal: &Proposal, is_own: bool, when: Option<&str>, paint: Paint) -> String {
     let looked = format!("{} with {}", count(proposal.partitions, "partition"), count(proposal.replicas, "replica"));
     let mut parts = vec![indented("plan        ", &summary(proposal)), format!("looked at   {looked}")];
     if let Some(is_fewest) = proposal.is_fewest.filter(|_| proposal.copies > 0) {
@@ -29,6 +29,7 @@ pub(super) fn text(proposal: &Proposal, is_own: bool, paint: Paint) -> String {
         parts.push(indented("time        ", &time(proposal)));
         parts.extend(retention(proposal).map(|told| indented("retention   ", &told)));
     }
+    parts.extend(when.map(|when| indented("quiet       ", when)));
     if proposal.crowded_before > 0 || proposal.crowded_after > 0 {
         let told = format!("partitions with more replicas on one rack than they must: {} now, {} then", proposal.crowded_before, proposal.crowded_after);
         parts.push(indented("racks       ", &told));
