@@ -191,7 +191,7 @@ pub(super) async fn stop(State(state): State<AdminState>, NodeId(node_id): NodeI
 
 pub(super) async fn go_on(State(state): State<AdminState>, NodeId(node_id): NodeId, _: NoQuery) -> Response {
     match census(&state).await {
-        Ok(census) => Json(may_continue(&census, node_id, None)).into_response(),
+        Ok(census) => Json(may_continue(&census, node_id, state.maintenance.drains().led_before(node_id, &census))).into_response(),
         Err(refusal) => refusal,
     }
 }

@@ -23,7 +23,7 @@ mod properties;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -121,6 +121,14 @@ impl Move {
 impl Drains {
     pub fn get(&self, node_id: i32) -> Option<&Drain> {
         self.0.get(&node_id)
+    }
+
+    /// How many partitions a broker led before its drain: those that were moved, and those that it leads still; `None`: it is not drained.
+    pub fn led_before(&self, node_id: i32, census: &Census) -> Option<usize> {
+        let saved = &self.get(node_id)?.saved;
+        let moved: HashSet<(&str, i32)> = saved.iter().map(|order| (&*order.topic, order.partition)).collect();
+        let stayed = census.led_by(node_id).filter(|partition| !moved.contains(&(&*partition.topic, partition.index))).count();
+        Some(saved.iter().filter(|order| order.led).count() + stayed)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (i32, &Drain)> {

@@ -8,12 +8,6 @@ use serde::{Deserialize, Serialize};
 use super::Census;
 use super::gate::{PartitionName, named};
 
-/// What a broker led before it stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Before {
-    pub leaders: usize,
-}
-
 /// May one go on?
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Return {
@@ -61,12 +55,13 @@ pub struct Share {
     pub preferred_led: usize,
     /// Partitions that it leads.
     pub leaders: usize,
-    /// What it led before, where that is known.
+    /// Partitions that it led before it was drained, while the drain is not taken back.
     pub leaders_before: Option<usize>,
 }
 
-/// Whether `node_id` is back after a restart: listed, answering, in every ISR. Leaders need not be: they come back by a preferred election, which is told.
-pub fn may_continue(census: &Census, node_id: i32, before: Option<Before>) -> Return {
+/// Whether `node_id` is back after a restart: listed, answering, in every ISR. Leaders need not be: they come back by a preferred
+/// election or with the end of its drain, which is told. `leaders_before`: what it led before that.
+pub fn may_continue(census: &Census, node_id: i32, leaders_before: Option<usize>) -> Return {
     let mut missing = Vec::new();
     let mut add = |kind, partitions: Vec<PartitionName>, text: String| missing.push(Missing { kind, partitions, text });
     match census.brokers.get(&node_id) {
@@ -105,7 +100,7 @@ pub fn may_continue(census: &Census, node_id: i32, before: Option<Before>) -> Re
         preferred: preferred.clone().count(),
         preferred_led: preferred.filter(|partition| partition.leader == Some(node_id)).count(),
         leaders: census.led_by(node_id).count(),
-        leaders_before: before.map(|before| before.leaders),
+        leaders_before,
     };
     Return { node_id, may_continue: missing.is_empty(), missing, share, notes: share.notes(node_id) }
 }
@@ -123,7 +118,10 @@ impl Share {
         if let Some(before) = self.leaders_before
             && self.leaders < before
         {
-            notes.push(format!("it leads {} partitions, and led {before} before", self.leaders));
+            notes.push(format!(
+                "broker {node_id} leads {} partitions, and led {before} before its drain: leeward broker undrain {node_id} brings them back",
+                self.leaders
+            ));
         }
         notes
     }

@@ -30,6 +30,9 @@ async fn a_broker_is_drained_and_undrained_over_a_crash() {
     assert_eq!(leads, [4, 4], "evenly");
 
     assert_eq!(running.json(&["cluster"])["brokers"][1]["state"], "drained");
+    let back = running.json(&["broker", "may-continue", "2"]);
+    assert_eq!((&back["share"]["leaders"], &back["share"]["leaders_before"]), (&1.into(), &3.into()), "{back:#}");
+    assert!(back["notes"].as_array().expect("a list").iter().any(|note| note.as_str().expect("a text").contains("leeward broker undrain 2")), "{back:#}");
     let ran = running.tell(&["broker", "may-stop", "1"]);
     assert!(ran.code == Some(3) && ran.out.contains("broker 2 is"), "the gate knows of it: {}", ran.out);
     let ran = running.tell(&["broker", "drain", "3", "--reason", "r", "--yes"]);

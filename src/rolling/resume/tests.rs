@@ -42,9 +42,9 @@ fn it_is_back_when_it_answers_and_is_in_every_isr() {
 #[test]
 fn leaders_that_are_not_back_are_told_and_do_not_hold_it_up() {
     let partitions = vec![partition(0, Some(1), &[1, 2], &[1, 2]), partition(1, Some(2), &[1, 2], &[1, 2]), partition(2, Some(2), &[2, 1], &[1, 2])];
-    let verdict = may_continue(&census(true, true, partitions), 1, Some(Before { leaders: 2 }));
+    let verdict = may_continue(&census(true, true, partitions), 1, Some(2));
     assert!(verdict.may_continue);
     assert_eq!(verdict.share, Share { replicas: 3, in_sync: 3, preferred: 2, preferred_led: 1, leaders: 1, leaders_before: Some(2) });
     assert!(verdict.notes[0].starts_with("broker 1 leads 1 of the 2 partitions that prefer it"), "{:?}", verdict.notes);
-    assert_eq!(verdict.notes[1], "it leads 1 partitions, and led 2 before");
+    assert_eq!(verdict.notes[1], "broker 1 leads 1 partitions, and led 2 before its drain: leeward broker undrain 1 brings them back");
 }
