@@ -257,7 +257,7 @@ impl Run {
             let mut run = run.clone();
             run.pace = Pace { now: None, looked: 0, ..run.pace };
             for leg in &mut run.topics {
-                (leg.copied, leg.arrived, leg.waits_for) = (0, 0, None);
+                (leg.copied, leg.arrived, leg.stopped, leg.waits_for) = (0, 0, None, None);
             }
             run
         };

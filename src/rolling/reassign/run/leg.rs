@@ -20,6 +20,9 @@ const LIFTED_BELOW: u64 = 4 << 20;
 /// Or more, in seconds of the throttle: a copy may come so much nearer from one look to the next and until all brokers have heard that it is lifted.
 const LIFTED_SECONDS: u64 = 2;
 
+/// What was asked for shows itself, and what has arrived does so everywhere, within so many milliseconds.
+const STOPPED_AFTER: Millis = 2_000;
+
 /// What all copies lack together whose throttles are lifted, in seconds of the throttle; and in bytes at least, so that one can be.
 const LIFTED_SECONDS_MAX: u64 = 5;
 
@@ -43,6 +46,9 @@ pub struct Leg {
     /// Partitions that were where they are to be when that was last looked at.
     #[serde(default)]
     pub arrived: usize,
+    /// While the run does not go on: since when nothing is on its way any more, though not all has arrived.
+    #[serde(default)]
+    pub stopped: Option<Millis>,
     /// For what it waits, in a sentence.
     pub waits_for: Option<String>,
 }
@@ -105,11 +111,11 @@ impl Shift {
 impl Leg {
     pub fn new(topic: &str, partitions: Vec<Shift>) -> Self {
         let topic = topic.to_owned();
-        Leg { topic, partitions, step: Step::Waiting, since: 0, begun: None, ended: None, copied: 0, arrived: 0, waits_for: None }
+        Leg { topic, partitions, step: Step::Waiting, since: 0, begun: None, ended: None, copied: 0, arrived: 0, stopped: None, waits_for: None }
     }
 
     pub(super) fn enter(&mut self, step: Step, now: Millis) {
-        (self.step, self.since, self.waits_for) = (step, now, None);
+        (self.step, self.since, self.stopped, self.waits_for) = (step, now, None, None);
         self.begun = self.begun.or((step != Step::Waiting && step != Step::Done).then_some(now));
         self.ended = (step == Step::Done).then_some(now);
         if step < Step::Moving {
@@ -214,6 +220,9 @@ impl Run {
         }
         let Some(leg) = self.topics.get_mut(at) else { return };
         leg.arrived = arrived;
+        leg.stopped = (!is_running && !have_arrived && on_their_way == 0).then(|| leg.stopped.unwrap_or(facts.read_at));
+        // What has just arrived is on its way no more, and brokers hear of it one after another.
+        let has_stopped = leg.stopped.is_some_and(|since| facts.read_at >= since + STOPPED_AFTER);
         if leg.step == Step::Moving {
             leg.lift(is_back, facts, &here, rate);
             leg.waits_for = Some(format!("{arrived} of {of} partitions have arrived, {on_their_way} on their way"));
@@ -221,7 +230,7 @@ impl Run {
         match leg.step {
             Step::Waiting | Step::Done => {}
             Step::Throttling | Step::Moving if have_arrived && on_their_way == 0 => leg.enter(Step::Electing, now),
-            Step::Throttling | Step::Moving if !is_running && on_their_way == 0 => leg.enter(Step::Waiting, now),
+            Step::Throttling | Step::Moving if has_stopped => leg.enter(Step::Waiting, now),
             Step::Throttling if may_begin => {
                 leg.enter(Step::Moving, now);
                 // The first rate has its time too.

@@ -179,7 +179,7 @@ fn what_others_have_set_is_set_again() {
     let acts = world.look(&mut run);
     assert_eq!(world.throttled(acts), [reassign("a", &[(0, None), (1, None)])], "what is on its way is given up");
     world.census.reassignments = Some(Vec::new());
-    for _ in 0..4 {
+    for _ in 0..6 {
         let acts = world.look(&mut run);
         world.throttled(acts);
     }
@@ -275,6 +275,9 @@ fn a_note_stays_until_the_old_value_was_read_a_while_after_it_was_asked_for() {
     // The broker has not heard of its throttle yet, so that it seems to be cleared.
     world.throttles.insert(Place::Broker(1), Some(Values::default()));
     world.census.reassignments = Some(Vec::new());
+    // Nothing is on its way for a while.
+    world.look(&mut run);
+    world.now += SETTLED;
     let read_at = world.now;
     let facts = Facts { census: &world.census, read_at, throttles: &world.throttles, sizes: &world.sizes, latency: None };
     let noted = |run: &Run| run.noted.iter().any(|noted| noted.place == Place::Broker(1));
@@ -299,7 +302,7 @@ fn a_reassignment_of_somebody_else_stops_it() {
     );
     assert!(world.is_throttled(), "as long as something of it is on its way");
     world.census.reassignments = Some(Vec::new());
-    for _ in 0..4 {
+    for _ in 0..6 {
         let acts = world.look(&mut run);
         world.throttled(acts);
     }
@@ -461,6 +464,33 @@ fn a_faster_throttle_is_lifted_earlier_but_never_before_half_is_there() {
     world.sizes.insert((4, "a".to_owned(), 1), 101 << 20);
     world.look(&mut run);
     assert!(run.topics[0].partitions[1].is_lifted);
+}
+
+/// Metadata may be read before it tells what the list of reassignments tells already.
+#[test]
+fn a_pause_does_not_take_what_has_just_arrived_for_what_stopped() {
+    let mut world = World::new();
+    let mut run = moving(&mut world);
+    run.pause("bob", "lunch", false);
+    world.census.reassignments = Some(Vec::new());
+    for _ in 0..2 {
+        let acts = world.look(&mut run);
+        assert_eq!((world.throttled(acts), run.topics[0].step, run.moves()), (vec![], Step::Moving, true));
+    }
+    world.arrives("a", 0, &[4, 2, 3]);
+    world.arrives("a", 1, &[2, 3, 4]);
+    let acts = world.look(&mut run);
+    assert_eq!(world.throttled(acts), []);
+    let acts = world.look(&mut run);
+    assert_eq!(world.throttled(acts), [Act::Elect { topic: "a".to_owned(), partitions: vec![0] }], "its leaders are elected, and it is done");
+
+    // What does not show itself in time has stopped, and is asked for again when the run goes on.
+    let mut world = World::new();
+    let mut run = moving(&mut world);
+    run.pause("bob", "lunch", false);
+    world.census.reassignments = Some(Vec::new());
+    let stopped = (0..5).map(|_| (world.look(&mut run), run.topics[0].step).1).collect::<Vec<_>>();
+    assert_eq!(stopped, [Step::Moving, Step::Moving, Step::Waiting, Step::Waiting, Step::Waiting]);
 }
 
 #[test]
