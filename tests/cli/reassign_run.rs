@@ -83,7 +83,10 @@ impl Scene {
     }
 
     fn until_state(&self, state: &str) -> Value {
-        self.until(state, |status| status["state"] == state && status["throttled"] == json!([]))
+        // What was at hand when it paused comes to its end, elections included.
+        let at_hand = |topic: &Value| topic["step"] != "done" && topic["step"] != "waiting";
+        let rests = |status: &Value| !status["topics"].as_array().is_some_and(|topics| topics.iter().any(at_hand));
+        self.until(state, |status| status["state"] == state && status["throttled"] == json!([]) && rests(status))
     }
 
     /// Waits until something is on its way.
