@@ -15,7 +15,7 @@ mod verdict;
 #[cfg(test)]
 mod tests;
 
-pub use row::{Counts, Rates, Row, Use};
+pub use row::{Counts, NAMES_MAX, Rates, Row, Use};
 pub use table::{CLIENTS_MAX, Contact, Key, OTHERS, Table};
 pub use topics::{TopicUse, Topics};
 pub use verdict::{Judgement, Reason, Verdict, judge};

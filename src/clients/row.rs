@@ -9,7 +9,7 @@ use crate::guard::time::Millis;
 use crate::session::{Tally, Traits, Used};
 
 /// Groups, users and addresses that are kept for one row; an operator needs some of them to find the application, not all.
-const NAMES_MAX: usize = 8;
+pub const NAMES_MAX: usize = 8;
 
 /// One version of one API that was used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

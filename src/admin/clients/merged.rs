@@ -4,13 +4,11 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use super::{ApiUse, Batches, Client, Clients, Judged, Reason, TopicUse};
+use crate::clients::NAMES_MAX;
 use crate::session::TOPICS_MAX;
 
 /// Client id, and the software's name and version.
 type Key = (String, Option<(String, Option<String>)>);
-
-/// Addresses, principals and groups of one client that are kept, as one Leeward does.
-const NAMES_MAX: usize = 8;
 
 impl Clients {
     /// Rows of the same client id and software become one: counts and rates are added, first and last moments and the worst verdict hold.
@@ -85,9 +83,7 @@ impl Client {
             (one, another) => one.or(another),
         };
     }
-}
 
-impl Client {
     /// By name, as one Leeward has them.
     fn add_topics(&mut self, more: Vec<TopicUse>) {
         for topic in more {
